@@ -107,15 +107,40 @@ class MissingExtraError(OptoError, ImportError):
 
 
 class ModelError(OptoError, RuntimeError):
-    """A language model could not answer a request."""
+    """A language model could not answer a request.
+
+    Args:
+        message: what went wrong, and what to do.
+        transient: whether the same request may succeed when it is sent again.
+        status: the HTTP status that came back, if one did.
+        retry_after: the seconds that the provider asks to wait, if it does.
+    """
+
+    _transient = False
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        transient: bool | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.transient = self._transient if transient is None else transient
+        self.status, self.retry_after = status, retry_after
 
 
 class ModelTimeoutError(ModelError, TimeoutError):
     """A language model did not answer in time."""
 
+    _transient = True
+
 
 class ModelResponseError(ModelError, ValueError):
     """A language model's answer does not have the shape of a chat completion."""
+
+    _transient = True
 
 
 class ReplayError(ModelError, LookupError):

@@ -1,0 +1,50 @@
+"""Language models: one protocol, the back-ends, and wrappers that compose.
+
+    from opto.llm import LLM, Recorded
+
+    model = LLM("gpt-4o")                                            # or what the environment configures: LLM()
+    model([{"role": "user", "content": "Say hello."}]).choices[0].message.content
+    model = Recorded("exchanges.json", model, mode="auto")           # ask once, replay from then on
+
+Importing this package is light: a back-end loads when it is first named, and LiteLLM when it is first called.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from opto.llm.from_callable import FromCallable, as_model
+from opto.llm.model import Messages, Model
+from opto.llm.response import Choice, Message, Response, Usage
+from opto.llm.wrapper import Wrapper
+
+if TYPE_CHECKING:
+    from opto.llm.recorded import Recorded
+
+__all__ = [
+    "Choice",
+    "FromCallable",
+    "Message",
+    "Messages",
+    "Model",
+    "Recorded",
+    "Response",
+    "Usage",
+    "Wrapper",
+    "as_model",
+]
+
+_LAZY = {
+    "Recorded": "opto.llm.recorded",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
