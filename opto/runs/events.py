@@ -1,0 +1,116 @@
+"""What happens in a run, told to whoever listens.
+
+`emit` is called where something happens, `listening` says who hears of it, for the current context only: another thread or
+asyncio task has its own listeners. Without a listener an event is not even made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from opto.errors import OptoWarning
+
+__all__ = ["Event", "EventLog", "Listener", "emit", "listening"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in a run.
+
+    Attributes:
+        kind: what it was, for example `"request"`, `"response"`, `"attempt"` or `"step"`.
+        data: the particulars, plain data by name.
+        time: when it was emitted, in seconds since the epoch.
+    """
+
+    kind: str
+    data: Mapping[str, Any]
+    time: float
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """Hears of every event that is emitted while it is listening.
+
+    The one method is called in the thread of the emitter and should return soon. What it raises is turned into a warning.
+
+        class Printer:
+            def on_event(self, event):
+                print(event.kind, dict(event.data))
+
+        with listening(Printer()):
+            emit("step", number=1)          # prints: step {'number': 1}
+    """
+
+    def on_event(self, event: Event) -> None:
+        """Take note of one event."""
+
+
+_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("opto_listeners", default=())
+
+
+def emit(kind: str, /, **data: Any) -> None:
+    """Tell every listener of this context that something of this kind happened, in the order in which they joined.
+
+    Costs one read of a context variable when nobody listens. A listener that raises is reported by an `OptoWarning`, after
+    all listeners have been told.
+    """
+    listeners = _listeners.get()
+    if not listeners:
+        return
+    event = Event(kind, data, time.time())
+    failures: list[tuple[Listener, Exception]] = []
+    for listener in listeners:
+        try:
+            listener.on_event(event)
+        except Exception as error:  # a broken listener must not break the run that it watches
+            failures.append((listener, error))
+    for listener, error in failures:
+        warnings.warn(
+            f"The listener {type(listener).__qualname__} failed on the event {kind!r}: {type(error).__name__}: {error}",
+            OptoWarning,
+            stacklevel=2,
+        )
+
+
+@contextlib.contextmanager
+def listening(listener: Listener) -> Iterator[Listener]:
+    """Add a listener for the events of this context until the block ends, however it ends; blocks nest.
+
+    Raises:
+        TypeError: `listener` has no method `on_event`.
+    """
+    if not isinstance(listener, Listener):
+        raise TypeError(f"listener must have a method on_event(event), got {listener!r}.")
+    token = _listeners.set((*_listeners.get(), listener))
+    try:
+        yield listener
+    finally:
+        _listeners.reset(token)
+
+
+class EventLog:
+    """A listener that keeps every event in memory, in the order of arrival; any number of threads may emit to it.
+
+    Attributes:
+        events: what was heard so far. Clear it freely.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def on_event(self, event: Event) -> None:
+        """Keep the event."""
+        self.events.append(
+            event
+        )  # append is atomic in CPython, with or without the global lock; so the log can be pickled
+
+    def of(self, kind: str) -> list[Event]:
+        """The events of one kind, in the order of arrival."""
+        return [event for event in list(self.events) if event.kind == kind]
