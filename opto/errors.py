@@ -78,7 +78,13 @@ class BackwardError(OptoError, AttributeError):
 
 
 class CodeError(OptoError, ValueError):
-    """Source text does not compile, fails while it is defined, or does not define the name it must define."""
+    """Source text does not compile, fails while it is defined, or does not define the name it must define.
+
+    Attributes:
+        source: the text, where it is a text at all.
+    """
+
+    source: str | None = None
 
 
 class FileFormatError(OptoError, ValueError):

@@ -1,7 +1,7 @@
 """What happens in a run, told to whoever listens.
 
-`emit` is called where something happens, `listening` says who hears of it, for the current context only: another thread or
-asyncio task has its own listeners. Without a listener an event is not even made.
+`emit` is called where something happens, `listening` says who hears of it, for the current context only: another
+thread or asyncio task has its own listeners. Without a listener an event is not even made.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Event:
 class Listener(Protocol):
     """Hears of every event that is emitted while it is listening.
 
-    The one method is called in the thread of the emitter and should return soon. What it raises is turned into a warning.
+    The one method is called in the thread of the emitter and should return soon. What it raises is turned into a
+    warning.
 
         class Printer:
             def on_event(self, event):
@@ -58,8 +59,8 @@ _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("opto_listeners", defa
 def emit(kind: str, /, **data: Any) -> None:
     """Tell every listener of this context that something of this kind happened, in the order in which they joined.
 
-    Costs one read of a context variable when nobody listens. A listener that raises is reported by an `OptoWarning`, after
-    all listeners have been told.
+    Costs one read of a context variable when nobody listens. A listener that raises is reported by an `OptoWarning`,
+    after all listeners have been told.
     """
     listeners = _listeners.get()
     if not listeners:
@@ -71,9 +72,10 @@ def emit(kind: str, /, **data: Any) -> None:
             listener.on_event(event)
         except Exception as error:  # a broken listener must not break the run that it watches
             failures.append((listener, error))
-    for listener, error in failures:
+    for listener, failure in failures:
+        reason = f"{type(failure).__name__}: {failure}"
         warnings.warn(
-            f"The listener {type(listener).__qualname__} failed on the event {kind!r}: {type(error).__name__}: {error}",
+            f"The listener {type(listener).__qualname__} failed on the event {kind!r}: {reason}",
             OptoWarning,
             stacklevel=2,
         )

@@ -1,0 +1,6 @@
+"""Running code that a model wrote, behind one protocol. Knows source text and plain data only."""
+
+from opto.sandbox._base import CodeRunner, current_runner, running
+from opto.sandbox.in_process import InProcess, text_of
+
+__all__ = ["CodeRunner", "InProcess", "current_runner", "running", "text_of"]
