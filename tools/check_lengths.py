@@ -1,14 +1,14 @@
 """Modules of at most 400 lines, functions of at most 60 (STYLE: one idea, one level).
 
-    python3 -m tools.check_lengths FOLDER...
+Usage: python3 -m tools.check_lengths FOLDER...
 """
 
 from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, List
 
 MODULE_LINES = 400
 FUNCTION_LINES = 60
@@ -27,13 +27,13 @@ def too_long(path: Path) -> Iterator[str]:
                 yield f"{path}:{item.lineno}: {item.name} has {length} lines, at most {FUNCTION_LINES}"
 
 
-def _docstring_lines(item: "ast.FunctionDef | ast.AsyncFunctionDef") -> int:
+def _docstring_lines(item: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     if ast.get_docstring(item) is None:
         return 0
     return (item.body[0].end_lineno or 0) - item.body[0].lineno + 1
 
 
-def main(folders: List[str]) -> int:
+def main(folders: list[str]) -> int:
     """Check every module below `folders`; returns the exit status."""
     found = [line for folder in folders for path in sorted(Path(folder).rglob("*.py")) for line in too_long(path)]
     print("\n".join(found) or "no module and no function is too long")

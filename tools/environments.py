@@ -1,7 +1,7 @@
 """Virtual environments under `.venv/`, made once and made again when what they hold has changed.
 
-uv does the work, because it is ten times faster than pip. It is taken from PATH, or installed into an environment of its
-own; where it cannot be had, or fails, `venv` and pip do the same more slowly.
+uv does the work, because it is several times faster than pip. It is taken from PATH or installed into an environment of
+its own; where it cannot be had, or fails, `venv` and pip do the same more slowly.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Dict, List, Optional
 
 from tools.interpreters import Interpreter
 
@@ -52,7 +51,7 @@ def ensure(name: str, interpreter: Interpreter, *requirements: str) -> Path:
     Args:
         name: folder below `.venv`.
         interpreter: what the environment is made from.
-        requirements: arguments of `pip install`; `-e .[test]` is opto itself, and is installed again when `setup.py` changes.
+        requirements: arguments of `pip install`; `-e .[test]` is opto itself, installed again when `setup.py` changes.
 
     Raises:
         SystemExit: it cannot be set up; the last lines of the installer have been printed.
@@ -66,30 +65,33 @@ def ensure(name: str, interpreter: Interpreter, *requirements: str) -> Path:
         started = time.monotonic()
         shutil.rmtree(folder, ignore_errors=True)
         HOME.mkdir(exist_ok=True)
-        if not (_set_up_with_uv(folder, interpreter, requirements) or _set_up_with_pip(folder, interpreter, requirements)):
+        if not (
+            _set_up_with_uv(folder, interpreter, requirements) or _set_up_with_pip(folder, interpreter, requirements)
+        ):
             raise SystemExit(f"The environment {folder.relative_to(ROOT)} could not be set up.")
         (folder / _STAMP).write_text(json.dumps(stamp))
         print(f"{folder.relative_to(ROOT)}: set up in {time.monotonic() - started:.1f} s", flush=True)
     return python
 
 
-def _stamp(interpreter: Interpreter, requirements: "tuple[str, ...]") -> List[str]:
+def _stamp(interpreter: Interpreter, requirements: tuple[str, ...]) -> list[str]:
     content = [interpreter.name, interpreter.path, *requirements]
     if "-e" in requirements:
-        for source in ("setup.py", "pyproject.toml"):
-            content.append(hashlib.sha256((ROOT / source).read_bytes()).hexdigest())
+        content += [
+            hashlib.sha256((ROOT / source).read_bytes()).hexdigest() for source in ("setup.py", "pyproject.toml")
+        ]
     return content
 
 
-def _read_stamp(folder: Path) -> Optional[List[str]]:
+def _read_stamp(folder: Path) -> list[str] | None:
     try:
-        content: List[str] = json.loads((folder / _STAMP).read_text())
+        content: list[str] = json.loads((folder / _STAMP).read_text())
     except (OSError, ValueError):
         return None
     return content
 
 
-def _set_up_with_uv(folder: Path, interpreter: Interpreter, requirements: "tuple[str, ...]") -> bool:
+def _set_up_with_uv(folder: Path, interpreter: Interpreter, requirements: tuple[str, ...]) -> bool:
     uv = _find_uv(interpreter)
     if uv is None:
         return False
@@ -105,7 +107,7 @@ def _set_up_with_uv(folder: Path, interpreter: Interpreter, requirements: "tuple
     return False
 
 
-def _set_up_with_pip(folder: Path, interpreter: Interpreter, requirements: "tuple[str, ...]") -> bool:
+def _set_up_with_pip(folder: Path, interpreter: Interpreter, requirements: tuple[str, ...]) -> bool:
     if not _make_venv(folder, interpreter):
         print(NO_VENV.format(python=interpreter.path), flush=True)
         return False
@@ -121,7 +123,7 @@ def _make_venv(folder: Path, interpreter: Interpreter) -> bool:
     return False
 
 
-def _find_uv(interpreter: Interpreter) -> Optional[str]:
+def _find_uv(interpreter: Interpreter) -> str | None:
     """Path of a uv that runs: on PATH, or installed here by pip."""
     found = shutil.which("uv")
     if found and _run([found, "--version"], dict(os.environ), show=False):
@@ -141,25 +143,26 @@ def _find_uv(interpreter: Interpreter) -> Optional[str]:
     return None
 
 
-def _uv_environment(interpreter: Interpreter) -> Dict[str, str]:
+def _uv_environment(interpreter: Interpreter) -> dict[str, str]:
     """The environment for uv: ours, and what pip's configuration says where uv has no word of its own."""
-    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": os.environ.get("UV_LINK_MODE", "hardlink")}
+    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
     for option, value in _pip_configuration(interpreter).items():
         variable = _PIP_TO_UV.get(option)
         if variable:
             separator = "," if variable in _COMMA_SEPARATED else " "
             environment.setdefault(variable, separator.join(value.split()))
-    if "UV_INDEX" in environment:  # as pip does: the best version of all indexes, not the first index that knows the name
+    if "UV_INDEX" in environment:
+        # As pip does: the best version of all indexes, not the first index that knows the name.
         environment.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     return environment
 
 
-def _pip_configuration(interpreter: Interpreter) -> Dict[str, str]:
-    """pip's options by name, from its files and from the environment, which wins; empty where there is no pip."""
+def _pip_configuration(interpreter: Interpreter) -> dict[str, str]:
+    """Options of pip by name, from its files and from the environment, which wins; empty where there is no pip."""
     own = HOME / "uv" / "bin" / "python"
     python = str(own) if own.exists() else interpreter.path
     listing = subprocess.run([python, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
-    options: Dict[str, str] = {}
+    options: dict[str, str] = {}
     rank = {"global": 0, "install": 1, ":env:": 2}
     lines = [line.partition("=") for line in listing.stdout.splitlines()]
     for key, _, value in sorted(lines, key=lambda line: rank.get(line[0].partition(".")[0], -1)):
@@ -169,7 +172,7 @@ def _pip_configuration(interpreter: Interpreter) -> Dict[str, str]:
     return options
 
 
-def _run(command: List[str], environment: Dict[str, str], show: bool = True) -> bool:
+def _run(command: list[str], environment: dict[str, str], show: bool = True) -> bool:
     """Whether `command` ends well; if not, what it said last is printed."""
     try:
         done = subprocess.run(

@@ -10,7 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import Dict, Iterator, NamedTuple, Optional, Tuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 SUPPORTED = [(3, minor) for minor in range(10, 15)]
 
@@ -23,7 +24,7 @@ _PROBE = (
 class Interpreter(NamedTuple):
     """An interpreter that was started once and answered."""
 
-    version: Tuple[int, int]
+    version: tuple[int, int]
     path: str
 
     @property
@@ -32,7 +33,7 @@ class Interpreter(NamedTuple):
         return ".".join(map(str, self.version))
 
 
-def probe(command: str) -> Optional[Interpreter]:
+def probe(command: str) -> Interpreter | None:
     """What `command` is, or None if it is not a working CPython of a supported version.
 
     It is asked for its own path, so that a shim, which may stand for another version elsewhere, is looked through.
@@ -63,9 +64,9 @@ def _candidates() -> Iterator[str]:
             yield from sorted(glob.glob(os.path.join(home, f"*{major}.{minor}*", "bin", "python3")), reverse=True)
 
 
-def find() -> Dict[Tuple[int, int], Interpreter]:
+def find() -> dict[tuple[int, int], Interpreter]:
     """One interpreter for each supported version found, oldest version first; the first on PATH wins."""
-    found: Dict[Tuple[int, int], Interpreter] = {}
+    found: dict[tuple[int, int], Interpreter] = {}
     for command in _candidates():
         interpreter = probe(command)
         if interpreter:
@@ -73,7 +74,7 @@ def find() -> Dict[Tuple[int, int], Interpreter]:
     return dict(sorted(found.items()))
 
 
-def preferred(minimum: Tuple[int, int] = (3, 10)) -> Interpreter:
+def preferred(minimum: tuple[int, int] = (3, 10)) -> Interpreter:
     """The plain `python3` if it is at least `minimum`, else the newest interpreter found.
 
     Raises:

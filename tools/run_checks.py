@@ -1,6 +1,6 @@
 """Run every static check, all of them even when one fails, and say which failed.
 
-    python3 -m tools.run_checks
+Usage: python3 -m tools.run_checks
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import time
 from tools import environments, interpreters
 
 CHECKS = [
-    ("ruff check", ["-m", "ruff", "check", "."]),
+    ("ruff check", ["-m", "ruff", "check", "--output-format", "concise", "."]),
     ("ruff format", ["-m", "ruff", "format", "--check", "."]),
     ("mypy", ["-m", "mypy"]),
-    ("floors", ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]),
+    ("floors", ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-logo"]),
     ("lengths", ["-m", "tools.check_lengths", "opto", "benchmarks", "tools"]),
 ]
 

@@ -1,6 +1,6 @@
 """Run the tests on every interpreter found, two at a time, and close with one line for all.
 
-    python3 -m tools.run_tests [--python COMMAND] [arguments of pytest]
+Usage: python3 -m tools.run_tests [--python COMMAND] [arguments of pytest]
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import time
 import xml.etree.ElementTree
 from concurrent.futures import ThreadPoolExecutor
-from typing import Dict, List, NamedTuple
+from typing import NamedTuple
 
 from tools import environments, interpreters
 from tools.interpreters import Interpreter
@@ -32,10 +32,11 @@ class Outcome(NamedTuple):
     @property
     def line(self) -> str:
         """The outcome as one row of the summary."""
-        return f"Python {self.interpreter.name}: {_counts(self.passed, self.failed, self.skipped)} in {self.seconds:.0f} s"
+        counts = _counts(self.passed, self.failed, self.skipped)
+        return f"Python {self.interpreter.name}: {counts} in {self.seconds:.0f} s"
 
 
-def run(interpreter: Interpreter, arguments: List[str]) -> Outcome:
+def run(interpreter: Interpreter, arguments: list[str]) -> Outcome:
     """Set up an environment for `interpreter` and run the suite in it, shown when it ends."""
     started = time.monotonic()
     try:
@@ -67,10 +68,10 @@ def run(interpreter: Interpreter, arguments: List[str]) -> Outcome:
     return Outcome(interpreter, counts["passed"], failed, counts["skipped"], time.monotonic() - started, output)
 
 
-def _read_report(path: str) -> Dict[str, int]:
+def _read_report(path: str) -> dict[str, int]:
     try:
         suites = xml.etree.ElementTree.parse(path).getroot().iter("testsuite")
-        totals = {key: 0 for key in ("tests", "failures", "errors", "skipped")}
+        totals = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
         for suite in suites:
             for key in totals:
                 totals[key] += int(suite.get(key, 0))
@@ -84,7 +85,7 @@ def _counts(passed: int, failed: int, skipped: int) -> str:
     return f"{passed} passed, {failed} failed, {skipped} skipped"
 
 
-def _chosen(command: str) -> List[Interpreter]:
+def _chosen(command: str) -> list[Interpreter]:
     if not command:
         return list(interpreters.find().values()) or [interpreters.preferred()]
     found = interpreters.probe(command)
@@ -96,7 +97,7 @@ def _chosen(command: str) -> List[Interpreter]:
     return [found]
 
 
-def main(arguments: List[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Run the suite as asked; returns the exit status."""
     command = ""
     if arguments[:1] == ["--python"]:

@@ -1,0 +1,38 @@
+"""A process that measures one system: it reads one JSON request a line and answers each with one JSON line.
+
+It runs in the environment of the system that it measures, so it imports nothing of the benchmark but its neighbours.
+
+Usage: python worker.py MODULE, where MODULE holds `WORKLOADS`, a dictionary of functions that return plain data.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import sys
+import traceback
+import warnings
+
+
+def serve(module_name: str) -> None:
+    """Answer requests until standard input ends."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what a library prints must not mix with the answers
+    warnings.simplefilter("ignore")
+    workloads = importlib.import_module(module_name).WORKLOADS
+    answers.write(json.dumps({"ready": sys.version.split()[0]}) + "\n")
+    for line in sys.stdin:
+        request = json.loads(line)
+        gc.collect()
+        try:
+            answer = {"result": workloads[request["workload"]](**request["arguments"])}
+        except Exception as error:  # a peer may fail in any way; the report says how
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            answer = {"error": f"{type(error).__name__}: {error} ({os.path.basename(last.filename)}:{last.lineno})"}
+        answers.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
