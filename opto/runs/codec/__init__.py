@@ -1,0 +1,6 @@
+"""The safe text format: values of any depth as readable JSON, read back without running anything."""
+
+from opto.runs.codec.documents import dumps, load, loads, save
+from opto.runs.codec.registry import register_codec
+
+__all__ = ["dumps", "load", "loads", "register_codec", "save"]
