@@ -20,30 +20,47 @@ from opto.llm.response import Choice, Message, Response, Usage
 from opto.llm.wrapper import Wrapper
 
 if TYPE_CHECKING:
+    from opto.llm.environment import LLM, configured
+    from opto.llm.manual import Manual
+    from opto.llm.rebuilt import Rebuilt
     from opto.llm.recorded import Recorded
+    from opto.llm.retrying import Retrying
+    from opto.llm.through_litellm import LiteLLM
 
 __all__ = [
     "Choice",
     "FromCallable",
+    "LLM",
+    "LiteLLM",
+    "Manual",
     "Message",
     "Messages",
     "Model",
+    "Rebuilt",
     "Recorded",
     "Response",
+    "Retrying",
     "Usage",
     "Wrapper",
     "as_model",
+    "configured",
 ]
 
 _LAZY = {
-    "Recorded": "opto.llm.recorded",
+    "LLM": "environment",
+    "LiteLLM": "through_litellm",
+    "Manual": "manual",
+    "Rebuilt": "rebuilt",
+    "Recorded": "recorded",
+    "Retrying": "retrying",
+    "configured": "environment",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
 
 
 def __dir__() -> list[str]:

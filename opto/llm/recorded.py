@@ -94,7 +94,7 @@ class Recorded(Model):
             return answer
         assert self.model is not None
         try:
-            return self._write(place, self.model(messages, **options), messages, options)
+            return self._write(place, self.model(messages=messages, **options), messages, options)
         except BaseException:
             self._return_number(place, occurrence)
             raise
@@ -106,7 +106,7 @@ class Recorded(Model):
             return answer
         assert self.model is not None
         try:
-            return self._write(place, await self.model.acall(messages, **options), messages, options)
+            return self._write(place, await self.model.acall(messages=messages, **options), messages, options)
         except BaseException:
             self._return_number(place, occurrence)
             raise

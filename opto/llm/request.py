@@ -9,7 +9,7 @@ from typing import Any
 
 from opto.llm.model import Messages
 
-__all__ = ["canonical_text", "request_data"]
+__all__ = ["canonical_text", "is_secret", "request_data"]
 
 _TRANSPORT = frozenset(
     {
@@ -49,11 +49,16 @@ def request_data(messages: Messages, options: Mapping[str, Any]) -> dict[str, An
     Raises:
         TypeError: a message or an option has no JSON form.
     """
-    kept = {name: option for name, option in options.items() if name not in _TRANSPORT and not _SECRET.search(name)}
+    kept = {name: option for name, option in options.items() if name not in _TRANSPORT and not is_secret(name)}
     return {
         "messages": [_plain(dict(message), f"messages[{i}]", scrub=False) for i, message in enumerate(messages)],
         "options": {name: _plain(kept[name], name, scrub=name not in _SCHEMAS) for name in sorted(kept)},
     }
+
+
+def is_secret(name: str) -> bool:
+    """Whether an option or a variable of this name holds a key, headers or another secret."""
+    return _SECRET.search(name) is not None
 
 
 def canonical_text(data: Any) -> str:
@@ -65,7 +70,7 @@ def _plain(value: Any, where: str, *, scrub: bool) -> Any:
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, Mapping):
-        names = [name for name in value if not (scrub and _SECRET.search(str(name)))]
+        names = [name for name in value if not (scrub and is_secret(str(name)))]
         return {str(name): _plain(value[name], f"{where}[{name!r}]", scrub=scrub) for name in names}
     if isinstance(value, (list, tuple)):
         return [_plain(item, f"{where}[{i}]", scrub=scrub) for i, item in enumerate(value)]

@@ -1,0 +1,119 @@
+"""Models of every provider, through LiteLLM, which is imported when a model is first called."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from opto.llm.litellm_errors import hidden, translated
+from opto.llm.model import Messages, Model
+from opto.llm.request import is_secret
+
+__all__ = ["LiteLLM"]
+
+_OFFLINE = {
+    # Without these LiteLLM asks a server for prices and headers while it is imported or first called.
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+    "LITELLM_LOCAL_BLOG_POSTS": "True",
+}
+_DEFAULTS = {"num_retries": 0, "max_retries": 0, "timeout": 600.0}
+"""Trying again is `Retrying`'s part: two layers of it multiply."""
+
+_importing = threading.Lock()
+
+
+class LiteLLM(Model):
+    """A model that LiteLLM reaches: any provider, or any server that speaks the OpenAI protocol.
+
+        LiteLLM("gpt-4o")
+        LiteLLM("anthropic/claude-sonnet-4-5", temperature=0)
+        LiteLLM("openai/qwen", api_base="http://127.0.0.1:8000/v1", api_key="none")
+
+    Making one needs no key, no network and no LiteLLM; that is imported at the first call, with the price list it
+    brings along and without telemetry. It pickles, with the key if one was given as an option. A failed request is
+    not sent again: wrap it in `Retrying`.
+
+    Args:
+        model: the name that LiteLLM knows the model by.
+        **options: go with every request: `api_base`, `api_key`, `timeout` (seconds, 600 by default), `temperature`...
+            Options of a call take their place.
+    """
+
+    def __init__(self, model: str, **options: Any) -> None:
+        if not isinstance(model, str) or not model:
+            raise TypeError(f"model must be the name of a model, such as 'gpt-4o', got {model!r}")
+        self.model, self.options = model, options
+
+    @property
+    def name(self) -> str:
+        """The name of the model."""
+        return self.model
+
+    def complete(self, messages: Messages, **options: Any) -> Any:
+        """The answer as LiteLLM gives it.
+
+        Raises:
+            ModelError: it failed, as one of this family; `transient` tells whether to try again, and the exception of
+                LiteLLM is the cause.
+        """
+        call = self._arguments(messages, options)
+        litellm = load_litellm()
+        try:
+            return litellm.completion(**call)
+        except Exception as error:
+            raise translated(error, litellm, call) from error
+
+    async def acomplete(self, messages: Messages, **options: Any) -> Any:
+        """`complete` without blocking the event loop."""
+        import asyncio
+
+        call = self._arguments(messages, options)
+        litellm = await asyncio.to_thread(load_litellm)
+        try:
+            return await litellm.acompletion(**call)
+        except Exception as error:
+            raise translated(error, litellm, call) from error
+
+    def _arguments(self, messages: Messages, options: Mapping[str, Any]) -> dict[str, Any]:
+        call = {"model": self.model, **_DEFAULTS, **self.options, **options}
+        if call.pop("stream", False):
+            raise ValueError("stream=True is not possible here: a model returns whole answers")
+        return {**call, "messages": [dict(message) for message in messages]}
+
+    def __repr__(self) -> str:
+        shown = {name: hidden if is_secret(name) else value for name, value in self.options.items()}
+        return f"LiteLLM({', '.join([repr(self.model), *(f'{name}={value!r}' for name, value in shown.items())])})"
+
+
+def load_litellm() -> Any:
+    """The module `litellm`, imported offline and quiet. One that the program has imported itself is left as it is."""
+    with _importing:
+        if "litellm" in sys.modules:
+            return sys.modules["litellm"]
+        with _environment(_OFFLINE):
+            litellm: Any = import_module("litellm")
+    litellm.telemetry = False
+    litellm.suppress_debug_info = True
+    if "LITELLM_LOG" not in os.environ:
+        for logger in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
+            logging.getLogger(logger).setLevel(logging.ERROR)
+    return litellm
+
+
+@contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Set what the environment leaves open, and take it back at the end."""
+    added = {name: value for name, value in settings.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)

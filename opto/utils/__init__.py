@@ -1,0 +1,1 @@
+"""Older names of parts that live elsewhere in opto."""
