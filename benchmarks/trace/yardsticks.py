@@ -75,7 +75,7 @@ def torch_chain(count: int) -> dict[str, float]:
 
 def autograd_chain(count: int) -> dict[str, float]:
     """HIPS autograd: the same chain."""
-    from autograd import make_vjp
+    from autograd.core import make_vjp
 
     def chain(first: Any) -> Any:
         value = first
