@@ -16,6 +16,7 @@
     OptoWarning (UserWarning)
     ├── UnreachedFeedbackWarning              feedback met no trainable parameter
     ├── StaleValueWarning                     a parameter changed since the forward pass that the feedback is about
+    ├── MutatedInputWarning                   a bundled function changed an input in place (seen by `detect_anomaly` only)
     ├── LostDependencyWarning                 a bundled function used a node that its graph does not show
     └── SuggestionWarning                     a suggestion, or a part of one, was not applied
 """
@@ -34,6 +35,7 @@ __all__ = [
     "ModelError",
     "ModelResponseError",
     "ModelTimeoutError",
+    "MutatedInputWarning",
     "OptoError",
     "OptoWarning",
     "ReplayError",
@@ -163,6 +165,10 @@ class UnreachedFeedbackWarning(OptoWarning):
 
 class StaleValueWarning(OptoWarning):
     """A parameter changed between the forward pass and the update that its feedback leads to."""
+
+
+class MutatedInputWarning(OptoWarning):
+    """A bundled function changed one of its inputs in place, so its graph shows a value that it did not get."""
 
 
 class LostDependencyWarning(OptoWarning):

@@ -1,0 +1,137 @@
+"""Between what a caller passes and what a body gets: arguments become nodes, and nodes become raw values."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+from opto.trace.containers import NodeContainer
+from opto.trace.nodes import Node
+from opto.trace.recording import NODE_CLASSES, record, root
+
+__all__ = ["nodes_inside", "unwrap", "wrap"]
+
+_ATOMS = {int, float, str, bool, type(None), bytes, complex}
+_SEQUENCES = (list, tuple, set, frozenset)
+_CONTAINERS = (*_SEQUENCES, dict, slice, NodeContainer)
+
+
+def wrap(value: Any, base: str | None = None) -> Node[Any]:
+    """`value` as a node: a node as it is, anything else in a new one named after `base` or its type.
+
+    A container that holds nodes becomes a computed node, so that feedback finds its way to them.
+    """
+    kind = value.__class__
+    if kind in _ATOMS:
+        return root(value, base or kind.__name__)
+    if isinstance(value, Node):
+        return value
+    if isinstance(value, _CONTAINERS):
+        inside = tuple(nodes_inside(value))
+        if inside:
+            operation = _PACKING[next(each for each in _PACKING if isinstance(value, each))]
+            names = tuple(f"args_{k}" for k in range(len(inside)))
+            values = tuple(each._data for each in inside)
+            return record(operation, base or operation.name, unwrap(value), inside, names, values)
+    return root(value, base or kind.__name__)
+
+
+def nodes_inside(value: Any) -> list[Node[Any]]:
+    """The nodes inside tuples, lists, dict values, sets, slices and containers, each once, in order.
+
+    Linear in what is inside, with no recursion, so depth and cycles are no limit.
+    """
+    found: dict[Node[Any], None] = {}
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Node):
+            found[each] = None
+        elif isinstance(each, _CONTAINERS) and id(each) not in seen:
+            seen.add(id(each))
+            waiting.extend(reversed(_elements(each)))
+    return list(found)
+
+
+def _elements(container: Any) -> list[Any]:
+    """What a container holds that is a node or a container itself."""
+    if isinstance(container, dict):
+        elements: Iterable[Any] = container.values()
+    elif isinstance(container, slice):
+        elements = (container.start, container.stop, container.step)
+    elif isinstance(container, _SEQUENCES):
+        if NODE_CLASSES.isdisjoint(kinds := set(map(type, container))) and _ATOMS.issuperset(kinds):
+            return []  # the common case of plain data, told without a Python loop
+        elements = container
+    else:
+        elements = _attributes(container).values()
+    return [each for each in elements if isinstance(each, (Node, *_CONTAINERS))]
+
+
+def _attributes(container: NodeContainer) -> dict[str, Any]:
+    # A module stands for itself: its parameters are inputs only where its own methods say so.
+    return {} if container._stands_for_itself else vars(container)
+
+
+def unwrap(value: Any) -> Any:
+    """`value` with the nodes inside replaced by their raw data, one level deep; without any, `value` itself.
+
+    Containers that hold nodes are copied; all others are passed by reference, so a bundled function may change them.
+    """
+    if isinstance(value, Node):
+        return value._data
+    if not isinstance(value, _CONTAINERS) or not nodes_inside(value):
+        return value
+    if isinstance(value, dict):
+        made: Any = {key: unwrap(each) for key, each in value.items()}
+        return made if type(value) is dict else _rebuilt(value, made)
+    if isinstance(value, slice):
+        return slice(unwrap(value.start), unwrap(value.stop), unwrap(value.step))
+    if isinstance(value, _SEQUENCES):
+        elements = [unwrap(each) for each in value]
+        if hasattr(value, "_fields"):
+            return type(value)(*elements)  # a named tuple
+        return type(value)(elements)
+    made = copy.copy(value)
+    for key, each in _attributes(value).items():
+        setattr(made, key, unwrap(each))
+    return made
+
+
+def _rebuilt(original: dict[Any, Any], values: dict[Any, Any]) -> Any:
+    made = copy.copy(original)
+    made.update(values)
+    return made
+
+
+class _Packing:
+    """The operation that makes a container of the nodes inside it."""
+
+    def __init__(self, name: str, what: str) -> None:
+        self.name = name
+        self._what = what
+
+    def description_of(self, node: Node[Any]) -> str:
+        return f"[{self.name}] A {self._what} made of the inputs."
+
+    def info_of(self, node: Node[Any]) -> dict[str, Any]:
+        return {"fun_name": self.name, "_fun_name": self.name, "doc": f"A {self._what} made of the inputs."}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _packing, (self.name,)
+
+
+_PACKING: dict[Any, _Packing] = {
+    list: _Packing("make_list", "list"),
+    tuple: _Packing("make_tuple", "tuple"),
+    (set, frozenset): _Packing("make_set", "set"),
+    dict: _Packing("make_dict", "dict"),
+    slice: _Packing("make_slice", "slice"),
+    NodeContainer: _Packing("make_container", "container"),
+}
+
+
+def _packing(name: str) -> _Packing:
+    return next(each for each in _PACKING.values() if each.name == name)

@@ -1,0 +1,345 @@
+"""`FunModule`: a bundled function, with its code as a parameter where that is trainable."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+import inspect
+import threading
+from collections import ChainMap
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opto.sandbox import CodeRunner, current_runner
+from opto.trace import running
+from opto.trace.containers import RESERVED
+from opto.trace.context import AMBIENT
+from opto.trace.modules import Module
+from opto.trace.nodes import Node, ParameterNode, checked_description, checked_name, get_op_name
+from opto.trace.signature import Signature
+from opto.trace.source import FunctionSource
+
+__all__ = ["FunModule", "Options"]
+
+SELF_NODE = f"{RESERVED}self_node"
+
+_binding = threading.RLock()
+
+_EVAL = "[eval] Runs the function that __code defines on the other inputs, and gives what it returns."
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The arguments of `bundle`, and the variables around the place where it was called."""
+
+    description: str | None = None
+    traceable_code: bool = False
+    process_inputs: bool = True
+    trainable: bool = False
+    catch_execution_error: bool = True
+    allow_external_dependencies: bool = False
+    overwrite_python_recursion: bool = False
+    projections: list[Any] | None = None
+    output_name: str | None = None
+    scope: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class FunModule(Module):
+    """A bundled function; made by `bundle`.
+
+    Attributes:
+        fun: the plain function.
+        name: the operator's name, which names the results.
+        parameter: the code as a trainable node; None if the code is not trainable.
+        signature: how calls bind.
+        source: where and how the function is written; None where that is not known.
+    """
+
+    _is_bundle = True
+
+    def __init__(self, function: Any, options: Options, source: FunctionSource | None = None) -> None:
+        self.source = source
+        self._kind = type(function) if isinstance(function, (staticmethod, classmethod)) else None
+        function = function.__func__ if self._kind else function
+        if isinstance(function, FunModule):
+            raise TypeError(f"{function.name} is bundled already: bundle a function once.")
+        if not callable(function):
+            raise TypeError(f"bundle decorates a function, got {function!r}.")
+        self.fun: Callable[..., Any] = function
+        self._options = options
+        self.traceable_code = options.traceable_code
+        self.process_inputs = options.process_inputs
+        self.catch_execution_error = options.catch_execution_error
+        self.allow_external_dependencies = options.allow_external_dependencies
+        qualified = getattr(function, "__qualname__", type(function).__name__)
+        self._qualified_name = qualified.replace("<locals>.", "").replace("<lambda>", "lambda")
+        text = checked_description(options.description)
+        self._text = text or f"[{self._qualified_name}] {inspect.cleandoc(function.__doc__ or '')}".strip()
+        self.name = get_op_name(self._text)
+        self.signature = _signature(function)
+        self.parameter: ParameterNode[str] | None = None
+        self.result_base = self.name
+        self._compiled: tuple[str, CodeRunner, Callable[..., Any]] | None = None
+        self._run = _runner_of(function)
+        functools.update_wrapper(self, function)
+        if options.trainable:
+            self.result_base = "eval"
+            self.parameter = self._code_parameter()
+        if options.output_name is not None:
+            self.result_base = checked_name(options.output_name)
+
+    def _code_parameter(self) -> ParameterNode[str]:
+        if self.source is None:
+            raise TypeError(
+                f"bundle(trainable=True) needs the source of {self._qualified_name}, and there is none: it was defined by "
+                "exec, or is not written in Python. Define it in a file, a notebook or a REPL that keeps its input."
+            )
+        start = self.source.signature_line
+        doc = inspect.cleandoc(self.fun.__doc__ or "")
+        description = f"The code should start with:\n{start}" + (f'\n    """{doc}"""' if doc else "")
+        return ParameterNode(
+            self.source.text, name="__code", description=description, projections=self._options.projections
+        )
+
+    # ---- what it is
+
+    @property
+    def trainable(self) -> bool:
+        """Whether its code is a parameter."""
+        return self.parameter is not None
+
+    @property
+    def description(self) -> str:
+        """What the function does, after its name in square brackets."""
+        return self._text
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What is known of the function: see `info_of` for the keys. A new dict at each read."""
+        source = self.source
+        return {
+            "fun": self.fun,
+            "fun_name": "eval" if self.trainable else self._qualified_name,
+            "_fun_name": self._qualified_name,
+            "doc": inspect.cleandoc(self.fun.__doc__ or ""),
+            "signature": self.signature.text,
+            "source": source.text if source else None,
+            "line_number": source.line_number if source else None,
+            "file": source.file if source else None,
+            "error_comment": None,
+            "traceback": None,
+            "output": None,
+            "inputs": {"args": [], "kwargs": {}},
+            "external_dependencies": None,
+        }
+
+    def description_of(self, node: Node[Any]) -> str:
+        """See `recording.Operation`."""
+        return _EVAL if self.trainable else self._text
+
+    def info_of(self, node: Node[Any]) -> dict[str, Any]:
+        """What is known of the call that gave `node`.
+
+        Keys: `fun fun_name _fun_name doc signature source line_number file` of the function; `error_comment traceback` of a
+        failure; `output`, the inner output of a `traceable_code` bundle, else the raw result; `inputs`, a dict of `args` (the
+        extra positional ones) and `kwargs` (the others by name); `external_dependencies`.
+        """
+        record = node._info if isinstance(node._info, running.CallRecord) else None
+        inputs = node.inputs
+        extra = [name for name in node._names[len(self.signature.positional) :] if name.startswith("args_")]
+        info = self.info
+        info["output"] = record.output if record and record.output is not None else node._data
+        info["inputs"] = {
+            "args": [inputs[name] for name in extra],
+            "kwargs": {name: each for name, each in inputs.items() if name not in extra},
+        }
+        info["external_dependencies"] = record.external if record else []
+        return info
+
+    def parameters(self) -> list[ParameterNode[Any]]:
+        """Its code parameter, in a list; empty if the code is not trainable."""
+        return [] if self.parameter is None else [self.parameter]
+
+    def parameters_dict(self) -> dict[str, Any]:
+        """Its code parameter under the key `"parameter"`."""
+        return {} if self.parameter is None else {"parameter": self.parameter}
+
+    # ---- calling it
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._options.overwrite_python_recursion:
+            ambient = AMBIENT.get()
+            if ambient is not None and ambient.body is self:
+                return self.current()(*args, **kwargs)
+        return self._run(self, args, kwargs)
+
+    forward = __call__
+
+    def current(self) -> Callable[..., Any]:
+        """The plain function as its code is now.
+
+        Raises:
+            CodeError: if the code does not define it.
+        """
+        if self.parameter is None:
+            return self.fun
+        text, runner, compiled = self.parameter._data, current_runner(), self._compiled
+        if compiled is not None and compiled[0] == text and compiled[1] is runner:
+            return compiled[2]
+        function = runner.compile(text, self._defined_name, self._namespace())
+        self._compiled = text, runner, function
+        return function
+
+    @property
+    def _defined_name(self) -> str:
+        return self.source.name if self.source is not None else self.fun.__name__
+
+    def _namespace(self) -> ChainMap[str, Any]:
+        """What the code sees: the function's closure, the variables around its definition, its live globals."""
+        function = inspect.unwrap(self.fun)
+        cells = zip(getattr(function, "__code__", _no_code).co_freevars, getattr(function, "__closure__", None) or ())
+        closure = {}
+        for name, cell in cells:
+            try:
+                closure[name] = cell.cell_contents
+            except ValueError:  # not assigned yet
+                continue
+        layers: list[Any] = [closure, self._options.scope, getattr(function, "__globals__", {})]
+        return ChainMap(*layers)
+
+    # ---- as a method
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._attribute = name
+        self._owner = owner.__qualname__.replace("<locals>.", "")
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if self._kind is staticmethod:
+            return self
+        if self._kind is classmethod:
+            instance = owner if owner is not None else type(instance)
+        if instance is None:
+            return self
+        return self._bound_to(instance)
+
+    def _bound_to(self, instance: Any) -> BoundFunModule:
+        """The copy for `instance`: made on first access, with its own parameter, and kept with it."""
+        key = f"{RESERVED}bundle_{getattr(self, '_owner', '')}.{getattr(self, '_attribute', self.name)}"
+        kept: dict[str, Any] = vars(instance) if hasattr(instance, "__dict__") else {}
+        bound = kept.get(key)
+        if bound is None:
+            with _binding:
+                kept = vars(instance) if hasattr(instance, "__dict__") else {}
+                bound = kept.get(key)
+                if bound is None:
+                    self_node = kept.get(SELF_NODE)
+                    if self_node is None:
+                        self_node = Node(instance, name="self", description="The object that the method belongs to.")
+                        self._keep(instance, SELF_NODE, self_node)
+                    bound = BoundFunModule(self, self_node)
+                    self._keep(instance, key, bound)
+        return bound  # type: ignore[no-any-return]
+
+    def _keep(self, instance: Any, key: str, value: Any) -> None:
+        try:
+            (type.__setattr__ if isinstance(instance, type) else object.__setattr__)(instance, key, value)
+        except (AttributeError, TypeError):
+            if self.trainable:
+                raise TypeError(
+                    f"{type(instance).__name__} takes no attributes, so the code parameter of its trainable method "
+                    f"{self.name!r} cannot be kept with it: add '__dict__' to its __slots__."
+                ) from None
+
+    # ---- copies
+
+    def detach(self) -> FunModule:
+        """A copy with a parameter of its own."""
+        return copy.deepcopy(self)
+
+    def copy(self) -> FunModule:
+        """A copy that shares the parameter."""
+        return copy.copy(self)
+
+    def __copy__(self) -> FunModule:
+        twin: FunModule = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FunModule:
+        twin = self.__copy__()  # the function and what surrounds it are shared: they are code, not state
+        memo[id(self)] = twin
+        twin.parameter = copy.deepcopy(self.parameter, memo)
+        return twin
+
+    def __reduce__(self) -> Any:
+        from opto.trace import pickling
+
+        return pickling.reduce_bundle(self)
+
+    def __repr__(self) -> str:
+        return f"<bundle {self.name}{self.signature.text}{', trainable' if self.trainable else ''}>"
+
+
+class BoundFunModule(FunModule):
+    """A bundled method of one object: passes the object's node as the first input."""
+
+    def __init__(self, method: FunModule, self_node: Node[Any]) -> None:
+        self.__dict__.update(method.__dict__)
+        self.self_node = self_node
+        self.method = method
+        if method.parameter is not None:
+            original = method.parameter
+            self.parameter = ParameterNode(
+                original._data,
+                name="__code",
+                description=original._text,
+                projections=list(original.projections),
+                constraint=original.constraint,
+            )
+
+    @property
+    def __self__(self) -> Any:
+        """The object that the method belongs to."""
+        return self.self_node._data
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._options.overwrite_python_recursion:
+            ambient = AMBIENT.get()
+            if ambient is not None and ambient.body is self:
+                return self.current()(self.self_node._data, *args, **kwargs)
+        return self._run(self, (self.self_node, *args), kwargs)
+
+    forward = __call__
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FunModule:
+        twin = super().__deepcopy__(memo)
+        twin.__dict__["self_node"] = copy.deepcopy(self.self_node, memo)
+        return twin
+
+
+class _NoCode:
+    co_freevars = ()
+
+
+_no_code = _NoCode()
+
+
+def _signature(function: Callable[..., Any]) -> Signature:
+    try:
+        return Signature(function)
+    except ValueError:  # some functions written in C do not tell
+        return Signature(lambda *args, **kwargs: None, getattr(function, "__qualname__", "function"))
+
+
+def _runner_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(function):
+        return running.run_async
+    if inspect.isasyncgenfunction(function):
+        return running.run_async_generator
+    if inspect.isgeneratorfunction(function):
+        return running.run_generator
+    return running.run

@@ -1,0 +1,232 @@
+"""Modules: objects with parameters and a forward pass, and the decorator that makes one of any class."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from opto.trace.containers import RESERVED, Map, ParameterContainer, Seq
+from opto.trace.nodes import Node, ParameterNode
+
+if TYPE_CHECKING:
+    from opto.trace.projections import Projection
+
+__all__ = ["Model", "Module", "model"]
+
+C = TypeVar("C", bound=type)
+
+_FILE_KIND = "parameters"
+
+
+class Module(ParameterContainer):
+    """An object with parameters and a forward pass.
+
+    Define `forward`; calling the module calls it. Parameters are the trainable nodes in its attributes.
+
+        class Greeter(Module):
+            def __init__(self):
+                self.greeting = node("Hello", trainable=True)
+
+            def forward(self, name):
+                return self.greeting + ", " + name
+    """
+
+    _stands_for_itself = True
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The forward pass."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward().")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)
+
+    def named_parameters(self) -> Iterator[tuple[str, ParameterNode[Any]]]:
+        """Pairs of dotted path and parameter, such as `("encoder.prompt", ...)`; a shared one comes once."""
+        return _named(self)
+
+    def zero_feedback(self) -> None:
+        """Forget the feedback of all parameters."""
+        for parameter in self.parameters():
+            parameter.zero_feedback()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Dotted path -> value, of all parameters."""
+        return {path: parameter._data for path, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *, strict: bool = True) -> None:
+        """Set the values of all parameters; nothing is set unless all fits.
+
+        Args:
+            state_dict: dotted path -> value, as `state_dict` gives it.
+            strict: refuse paths that are missing or unknown.
+
+        Raises:
+            KeyError: if `strict` and the paths differ; the message lists them.
+        """
+        parameters = dict(self.named_parameters())
+        missing = [path for path in parameters if path not in state_dict]
+        unknown = [path for path in state_dict if path not in parameters]
+        if strict and (missing or unknown):
+            raise KeyError(
+                f"state_dict does not fit {type(self).__name__}: missing {missing}, unknown {unknown}. "
+                "Pass strict=False to load what fits."
+            )
+        for path, parameter in parameters.items():
+            if path in state_dict:
+                parameter._set(state_dict[path])
+
+    def save(self, path: str | Path) -> None:
+        """Write the parameters to a text file; folders are made, and the file is replaced in one step.
+
+        Raises:
+            TypeError: for a value that has no text form; the message says where it is and what to do.
+        """
+        from opto.runs import codec
+
+        codec.save(path, {name: _described(each) for name, each in self.named_parameters()}, kind=_FILE_KIND)
+
+    def load(self, path: str | Path) -> None:
+        """Read what `save` wrote into the existing parameters; one that is not there yet becomes an attribute.
+
+        Raises:
+            FileFormatError: if the file is damaged or of another kind. Nothing is changed then.
+        """
+        from opto.runs import codec
+
+        _restore(self, codec.load(path, kind=_FILE_KIND))
+
+
+def _named(container: Any) -> Iterator[tuple[str, ParameterNode[Any]]]:
+    """Paths and parameters by an iterative walk: each parameter once, cycles of containers included."""
+    seen: set[int] = {id(container)}
+    waiting = [("", container)]
+    while waiting:
+        prefix, each = waiting.pop()
+        nested = []
+        for key, value in _entries(each):
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            if isinstance(value, ParameterNode):
+                yield prefix + key, value
+            else:
+                nested.append((f"{prefix}{key}.", value))
+        waiting.extend(reversed(nested))
+
+
+def _entries(container: Any) -> list[tuple[str, Any]]:
+    """Key and parameter or container; the keys do not depend on how nodes happen to be numbered."""
+    if isinstance(container, Seq):
+        found = set(map(id, container.parameters_dict().values()))
+        return [(str(position), each) for position, each in enumerate(container.data) if id(each) in found]
+    if isinstance(container, Map):
+        names = {id(key): f"key {place}" for place, key in enumerate(container.data)}
+        return [(names.get(id(each), key), each) for key, each in container.parameters_dict().items()]
+    return list(container.parameters_dict().items())
+
+
+def _described(parameter: ParameterNode[Any]) -> dict[str, Any]:
+    return {"value": parameter._data, "name": parameter._base, "description": parameter.description}
+
+
+def _restore(container: Any, saved: Mapping[str, Any]) -> None:
+    parameters = dict(_named(container))
+    for path, entry in saved.items():
+        if path in parameters:
+            parameters[path]._set(entry["value"])
+        else:
+            *owners, attribute = path.split(".")
+            owner = container
+            for each in owners:
+                owner = getattr(owner, each)
+            new = ParameterNode(entry["value"], name=entry["name"], description=entry["description"])
+            setattr(owner, attribute, new)
+
+
+class Model(Module):
+    """What a class decorated with `model` becomes: a module that can also be exported as plain Python."""
+
+    reserved_cls_name: str = ""
+
+    def save(self, path: str | Path) -> None:
+        """Write the parameters and all other attributes, but not the class; see `Module.save`."""
+        from opto.runs import codec
+
+        content = {
+            "parameters": {name: _described(each) for name, each in self.named_parameters()},
+            "attributes": self._plain_attributes(),
+        }
+        codec.save(path, content, kind="model")
+
+    def load(self, path: str | Path) -> None:
+        """Read what `save` wrote; existing parameter objects are kept, and get the saved values."""
+        from opto.runs import codec
+
+        content = codec.load(path, kind="model")
+        for name, value in content["attributes"].items():
+            current = self.__dict__.get(name)
+            if isinstance(current, Node):
+                current._set(value)
+            else:
+                setattr(self, name, value)
+        _restore(self, content["parameters"])
+
+    def _plain_attributes(self) -> dict[str, Any]:
+        """The attributes that hold no parameters; a plain node stands for its value."""
+        return {
+            name: value._data if isinstance(value, Node) else value
+            for name, value in self.__dict__.items()
+            if not name.startswith(RESERVED) and not isinstance(value, (ParameterNode, ParameterContainer))
+        }
+
+    def export(self, filename: str | Path, projections: list[Projection] | None = None) -> None:
+        """Write the trained program as plain Python source that runs without opto.
+
+        Args:
+            filename: the Python file to write; folders are made.
+            projections: applied in turn to the source; by default it is formatted with black, where that is installed.
+
+        Raises:
+            ValueError: if something that the program needs cannot be written as source; the message names it.
+        """
+        from opto.runs.files import write_atomic
+        from opto.trace.export import export_class
+
+        original = next(each for each in type(self).__mro__ if each.__name__ == self.reserved_cls_name)
+        write_atomic(filename, export_class(original, self, projections))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        for name, value in self.__dict__.items():
+            object.__setattr__(twin, name, copy.deepcopy(value, memo))
+        return twin
+
+
+def model(cls: C) -> C:
+    """Class decorator: make a module of any class.
+
+    The result is a subclass of the class and of `Module`, called `<Name>Model`; its parameters are the trainable nodes
+    and trainable methods that its attributes reach.
+
+    Raises:
+        TypeError: if `cls` is not a class.
+    """
+    if not isinstance(cls, type):
+        raise TypeError(f"@model decorates a class, got {cls!r}.")
+    bases = (cls,) if issubclass(cls, Model) else (cls, Model)
+    name = f"{cls.__name__}Model"
+    namespace = {
+        "__module__": cls.__module__,
+        "__qualname__": name,
+        "__doc__": cls.__doc__,
+        "reserved_cls_name": cls.__name__,
+    }
+    made = type(cls)(name, bases, namespace)
+    module = sys.modules.get(cls.__module__)
+    if module is not None:
+        setattr(module, name, made)  # where pickle looks for the class of an instance
+    return cast(C, made)
