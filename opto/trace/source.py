@@ -66,7 +66,7 @@ def find_source(function: Any, *, frame: FrameType | None = None) -> FunctionSou
 def _decorated_by(frame: FrameType, function: Any) -> tuple[FileIndex, Definition, int] | None:
     """The definition whose decorator this frame is applying to `function`."""
     index = index_of(frame.f_code, frame.f_globals)
-    found = index.decorated_at(frame.f_lineno) if index is not None else None
+    found = index.decorated_by(frame) if index is not None else None
     if index is None or found is None:
         return None
     definition, position = found
@@ -82,10 +82,10 @@ def _bundle_position(definition: Definition, code: CodeType, frame: FrameType | 
         frame = frame.f_back if frame is not None else None
         if frame is None:
             break
-        if frame.f_code.co_filename == code.co_filename and definition.first_line <= frame.f_lineno < definition.line:
-            for position, decorator in enumerate(definition.decorators):
-                if decorator.line <= frame.f_lineno <= decorator.end_line:
-                    return position
+        if frame.f_code.co_filename == code.co_filename:
+            position = definition.being_applied(frame)
+            if position is not None:
+                return position
     return next((number for number, each in enumerate(definition.decorators) if each.is_bundle), None)
 
 

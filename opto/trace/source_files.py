@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ast
 import linecache
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import CodeType
+from opcode import opmap
+from types import CodeType, FrameType
 from typing import Any
 
 from opto.sandbox import text_of
@@ -47,6 +49,25 @@ class Definition:
     end_line: int
     decorators: tuple[Decorator, ...]
 
+    def being_applied(self, frame: FrameType) -> int | None:
+        """Which of the decorators a frame of this file is applying now, if any."""
+        if sys.version_info < (3, 11):
+            return self._being_applied_by_code(frame)
+        for position, decorator in enumerate(self.decorators):
+            if decorator.line <= frame.f_lineno <= decorator.end_line:
+                return position
+        return None
+
+    def _being_applied_by_code(self, frame: FrameType) -> int | None:
+        """Python 3.10 applies decorators on the line of `def`, by a row of calls after the function is made."""
+        if frame.f_lineno != self.line:
+            return None
+        code, place, calls = frame.f_code.co_code, frame.f_lasti, 0
+        while code[place] == opmap["CALL_FUNCTION"]:
+            calls, place = calls + 1, place - 2
+        position = len(self.decorators) - calls
+        return position if calls and position >= 0 and code[place] == opmap["MAKE_FUNCTION"] else None
+
 
 @dataclass(frozen=True)
 class Lambda:
@@ -73,6 +94,7 @@ class FileIndex:
     def __init__(self, lines: list[str]) -> None:
         self.lines = [line[:-2] + "\n" if line.endswith("\r\n") else line for line in lines]
         self._definitions: dict[tuple[str, int], Definition] = {}
+        self._decorated: dict[int, Definition] = {}  # by each line from the first decorator to `def`
         self._lambdas: dict[int, list[Lambda]] = {}
         tree = ast.parse("".join(self.lines))
         targets: dict[ast.Lambda, str] = {}
@@ -84,6 +106,9 @@ class FileIndex:
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 definition = _definition(node)
                 self._definitions[definition.name, definition.first_line] = definition
+                if definition.decorators:
+                    lines_above = range(definition.first_line, definition.line + 1)
+                    self._decorated.update(dict.fromkeys(lines_above, definition))
             elif isinstance(node, ast.Lambda):
                 self._lambdas.setdefault(node.lineno, []).append(_lambda(node, targets.get(node)))
 
@@ -91,14 +116,11 @@ class FileIndex:
         """The definition that this code was compiled from."""
         return self._definitions.get((code.co_name, code.co_firstlineno))
 
-    def decorated_at(self, line: int) -> tuple[Definition, int] | None:
-        """The definition with a decorator on this line, and which of its decorators that is."""
-        for definition in self._definitions.values():
-            if definition.first_line <= line < definition.line:
-                for position, decorator in enumerate(definition.decorators):
-                    if decorator.line <= line <= decorator.end_line:
-                        return definition, position
-        return None
+    def decorated_by(self, frame: FrameType) -> tuple[Definition, int] | None:
+        """The definition that this frame is applying a decorator to, and which of its decorators that is."""
+        definition = self._decorated.get(frame.f_lineno)
+        position = definition.being_applied(frame) if definition is not None else None
+        return (definition, position) if definition is not None and position is not None else None
 
     def enclosing(self, line: int) -> Definition | None:
         """The innermost definition around a line."""
