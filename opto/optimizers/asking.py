@@ -1,0 +1,46 @@
+"""Conversations, and who answers them: the model, or the method that a subclass has in its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opto.llm.model import Model
+
+__all__ = ["ThroughCallLLM", "conversation", "is_replaced", "may_refuse_format", "user_text"]
+
+
+class ThroughCallLLM(Model):
+    """Answers requests by the `call_llm` that a subclass defines."""
+
+    def __init__(self, optimizer: Any, verbose: bool | str) -> None:
+        self.optimizer, self.verbose = optimizer, verbose
+
+    def complete(self, messages: Any, **options: Any) -> Any:
+        """What the optimizer's `call_llm` answers."""
+        return self.optimizer.call_llm(
+            system_prompt=messages[0]["content"],
+            user_prompt=user_text(messages),
+            verbose=self.verbose,
+            max_tokens=options["max_tokens"],
+        )
+
+
+def is_replaced(optimizer: Any, name: str) -> bool:
+    """Whether a subclass, or the object itself, has its own version of a method of this package."""
+    method = getattr(optimizer, name)
+    return not getattr(getattr(method, "__func__", None), "__module__", "").startswith("opto.optimizers.")
+
+
+def conversation(system: str, user: str) -> list[dict[str, Any]]:
+    """The messages of a first request."""
+    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+
+
+def user_text(messages: Any) -> str:
+    """All that follows the system message as one text, for who takes no conversation."""
+    return "\n\n".join(str(message["content"]) for message in messages[1:])
+
+
+def may_refuse_format(error: Exception) -> bool:
+    """Whether the same request without `response_format` may do better."""
+    return not isinstance(error, (TimeoutError, LookupError)) and not getattr(error, "transient", False)

@@ -1,0 +1,65 @@
+"""What one answer of a model came to: values to apply, and reasons why others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from opto.errors import SuggestionError
+from opto.optimizers.suggestions import check
+
+if TYPE_CHECKING:
+    from opto.trace.nodes import ParameterNode
+
+__all__ = ["Attempt"]
+
+
+@dataclass
+class Attempt:
+    """The outcome of reading one answer.
+
+    Attributes:
+        values: what can be applied, by parameter.
+        rejected: why the values of other parameters cannot, by `py_name`.
+        failure: why the answer as a whole could not be used, or None.
+    """
+
+    values: dict[ParameterNode[Any], Any] = field(default_factory=dict)
+    rejected: dict[str, str] = field(default_factory=dict)
+    failure: str | None = None
+
+    @classmethod
+    def of(cls, values: Mapping[ParameterNode[Any], Any]) -> Attempt:
+        """The values that pass `opto.optimizers.suggestions.check`, and the reasons of those that do not."""
+        attempt = cls()
+        for parameter, value in values.items():
+            try:
+                check(parameter, value)
+            except SuggestionError as error:
+                attempt.rejected[parameter.py_name] = str(error)
+            else:
+                attempt.values[parameter] = value
+        return attempt
+
+    @property
+    def outcome(self) -> str:
+        """One word for the record: "failed", "rejected", "partly accepted", or "accepted"."""
+        if self.failure:
+            return "failed"
+        if self.rejected:
+            return "partly accepted" if self.values else "rejected"
+        return "accepted"
+
+    @property
+    def reasons(self) -> list[str]:
+        """All that went wrong, one sentence each; empty when nothing did."""
+        return [*([self.failure] if self.failure else []), *self.rejected.values()]
+
+    def then(self, later: Attempt) -> Attempt:
+        """Both attempts together: the later one was asked for to put the earlier one right."""
+        values = {**self.values, **later.values}
+        names = {parameter.py_name for parameter in values}
+        rejected = {name: why for name, why in {**self.rejected, **later.rejected}.items() if name not in names}
+        failure = later.failure if self.failure else None
+        return Attempt(values, rejected, failure)

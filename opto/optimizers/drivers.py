@@ -1,0 +1,179 @@
+"""What stands between an optimizer's logic and a model: who sends its requests, in threads or in asyncio.
+
+The logic of an optimizer is a generator, a *proposal*: it yields a list of requests, receives the list of replies, and
+returns the new values. It never calls a model, so the same logic runs under both drivers below, and one that needs no
+model yields nothing. Requests of one list go out at once; they are numbered in the order of the list, not of arrival,
+so that a recording of the run can be replayed exactly.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from opto.errors import ModelResponseError
+from opto.runs import emit
+
+if TYPE_CHECKING:
+    from opto.llm import Model, Response
+
+__all__ = ["Proposal", "Reply", "Request", "arun", "describe", "run"]
+
+T = TypeVar("T")
+_MOST_THREADS = 32
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a model.
+
+    Attributes:
+        messages: the conversation, as mappings with `role` and `content`.
+        options: what goes with it: `max_tokens`, `temperature`, `response_format`...
+        model: the model to ask instead of the optimizer's own; anything that `opto.llm.as_model` takes.
+        purpose: a word for the record: "propose", "repair"...
+    """
+
+    messages: list[dict[str, Any]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    model: Any = None
+    purpose: str = "propose"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back for one request: a response, or the error that the model raised instead."""
+
+    request: Request
+    response: Response | None = None
+    error: Exception | None = None
+    seconds: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The text of the answer.
+
+        Raises:
+            Exception: the model's own error, when there is no answer.
+            ModelResponseError: when the answer holds no text.
+        """
+        if self.error is not None:
+            raise self.error
+        content = self.response.choices[0].message.content if self.response else None
+        if content is None:
+            raise ModelResponseError(f"the model answered without any text: {self.response!r}")
+        return content
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether the answer ended because it reached `max_tokens`."""
+        return self.response is not None and self.response.choices[0].finish_reason == "length"
+
+
+Proposal: TypeAlias = Generator[list[Request], list[Reply], T]
+
+
+def describe(error: BaseException) -> str:
+    """The error in one line, for the record."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def run(proposal: Proposal[T], model: Callable[[], Model], about: Mapping[str, Any]) -> T:
+    """Drive a proposal to its end on this thread; the requests of one list go out together, in threads.
+
+    Args:
+        proposal: the generator.
+        model: gives the model to ask; called only when there is a request that names none.
+        about: what every event says of itself, such as the optimizer and the step.
+
+    Returns:
+        What the proposal returns.
+    """
+    try:
+        requests = next(proposal)
+        while True:
+            calls = [_prepare(request, model, about) for request in requests]
+            replies = [calls[0]()] if len(calls) == 1 else _in_threads(calls)
+            requests = proposal.send(_recorded(replies, about))
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    finally:
+        proposal.close()
+
+
+async def arun(proposal: Proposal[T], model: Callable[[], Model], about: Mapping[str, Any]) -> T:
+    """`run` on the event loop: the requests of one list are awaited together."""
+    import asyncio
+
+    try:
+        requests = next(proposal)
+        while True:
+            calls = [_prepare(request, model, about) for request in requests]
+            replies = await asyncio.gather(*(call.awaited() for call in calls))
+            requests = proposal.send(_recorded(replies, about))
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    finally:
+        proposal.close()
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A request with its model and its reserved place among equal requests."""
+
+    request: Request
+    model: Model
+    options: dict[str, Any]
+
+    def __call__(self) -> Reply:
+        start = time.perf_counter()
+        try:
+            response = self.model(messages=self.request.messages, **self.options)
+        except Exception as error:  # handed to the proposal, which decides what a failed request means
+            return Reply(self.request, error=error, seconds=time.perf_counter() - start)
+        return Reply(self.request, response, seconds=time.perf_counter() - start)
+
+    async def awaited(self) -> Reply:
+        start = time.perf_counter()
+        try:
+            response = await self.model.acall(messages=self.request.messages, **self.options)
+        except Exception as error:  # as above; a cancellation is no Exception and passes
+            return Reply(self.request, error=error, seconds=time.perf_counter() - start)
+        return Reply(self.request, response, seconds=time.perf_counter() - start)
+
+
+def _prepare(request: Request, model: Callable[[], Model], about: Mapping[str, Any]) -> _Call:
+    from opto.llm import as_model
+
+    chosen = model() if request.model is None else as_model(request.model)
+    options = dict(request.options)
+    options.update(chosen.reserve(request.messages, **options))
+    emit("request", **about, purpose=request.purpose, model=chosen.name, messages=request.messages, options=options)
+    return _Call(request, chosen, options)
+
+
+def _in_threads(calls: list[_Call]) -> list[Reply]:
+    if not calls:
+        return []
+    import contextvars
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(min(len(calls), _MOST_THREADS), thread_name_prefix="opto-request")
+    try:
+        futures = [pool.submit(contextvars.copy_context().run, call) for call in calls]
+        return [future.result() for future in futures]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # an interrupted step must not wait for answers nobody reads
+
+
+def _recorded(replies: list[Reply], about: Mapping[str, Any]) -> list[Reply]:
+    for reply in replies:
+        purpose, seconds = reply.request.purpose, reply.seconds
+        if reply.response is None:
+            reason = describe(reply.error) if reply.error else "no answer"
+            emit("response", **about, purpose=purpose, seconds=seconds, error=reason)
+        else:
+            emit("response", **about, purpose=purpose, seconds=seconds, response=reply.response.to_dict())
+    return replies

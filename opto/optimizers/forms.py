@@ -1,0 +1,165 @@
+"""The forms in which a problem is put to a model and its answer is read: one object does both."""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from opto.optimizers import prompts
+from opto.optimizers.formats import parse_json_answer
+from opto.optimizers.rendering import (
+    HEADINGS,
+    ProblemInstance,
+    constraint_lines,
+    documentation_lines,
+    feedback_text,
+    is_code,
+    value_lines,
+)
+
+if TYPE_CHECKING:
+    from opto.optimizers.problem import Facts, FunctionFeedback
+
+__all__ = ["JSON_KEYS", "JSONForm", "PromptForm", "checked_names", "replace_headings", "without_blank_code"]
+
+JSON_KEYS: Mapping[str, str] = {name: name for name in ("reasoning", "answer", "suggestion")}
+"""The published keys of a JSON answer."""
+
+
+class PromptForm(ABC):
+    """How a problem is written for a model, what answer is asked for, and how that is read."""
+
+    @property
+    @abstractmethod
+    def headings(self) -> Mapping[str, str]:
+        """The heading of each section of a problem, by the names and in the order of `HEADINGS`."""
+
+    @abstractmethod
+    def instructions(self) -> str:
+        """The system message: what a problem consists of, and how to answer."""
+
+    @abstractmethod
+    def values(self, facts: Facts, section: str) -> str:
+        """The text of the values of a section."""
+
+    @abstractmethod
+    def answer(self, reasoning: str, suggestion: Mapping[str, Any]) -> str:
+        """An answer as a model should write it, for the example."""
+
+    @abstractmethod
+    def suggestion(self, answer: str) -> dict[str, Any]:
+        """The new values by name in an answer, {} when there are none."""
+
+    @abstractmethod
+    def is_complete(self, answer: str) -> bool:
+        """Whether the answer was not cut off."""
+
+    @abstractmethod
+    def suggests_nothing(self, answer: str) -> bool:
+        """Whether the answer is well formed and says on purpose that nothing should change."""
+
+    def problem(self, summary: FunctionFeedback, objective: str) -> ProblemInstance:
+        """The problem in words."""
+        return ProblemInstance(
+            instruction=replace_headings(objective, self.headings),
+            code="\n".join(call for _, call in summary.graph),
+            documentation=documentation_lines(summary.documentation),
+            variables=self.values(summary.variables, "variables"),
+            constraints=constraint_lines(summary.variables),
+            inputs=self.values(summary.inputs, "inputs"),
+            others=self.values(summary.others, "others"),
+            outputs=self.values(summary.output, "outputs"),
+            feedback=feedback_text(summary.user_feedback),
+            headings=self.headings,
+        )
+
+
+class JSONForm(PromptForm):
+    """The first published form: a line for each value, and a JSON object as the answer.
+
+    Args:
+        headings: other headings, by section.
+        keys: other names of the keys of the answer; None drops `reasoning` or `answer`.
+    """
+
+    def __init__(self, headings: Mapping[str, str], keys: Mapping[str, str | None]) -> None:
+        self._headings = dict(headings)
+        self.keys = dict(keys)
+
+    @property
+    def headings(self) -> Mapping[str, str]:
+        """As given."""
+        return self._headings
+
+    def instructions(self) -> str:
+        """The sections of a problem, and the keys of the answer."""
+        described = json.loads(prompts.load("json_keys.txt"))
+        wanted = {key: described[name] for name, key in self.keys.items() if key is not None}
+        output = prompts.fill(
+            "json_output.txt",
+            format=json.dumps(wanted, indent=2, ensure_ascii=False),
+            suggestion=self.keys["suggestion"],
+        )
+        return replace_headings(f"{prompts.load('json_system.txt')}\n\n{output}", self._headings)
+
+    def values(self, facts: Facts, section: str) -> str:
+        """A line for each value."""
+        return value_lines(facts)
+
+    def answer(self, reasoning: str, suggestion: Mapping[str, Any]) -> str:
+        """A JSON object with the keys in use."""
+        values = {"reasoning": reasoning, "answer": "", "suggestion": suggestion}
+        answer = {key: values[name] for name, key in self.keys.items() if key is not None}
+        return json.dumps(answer, indent=2, ensure_ascii=False)
+
+    def suggestion(self, answer: str) -> dict[str, Any]:
+        """The object under the suggestion key, or the whole object when there is no such key or no object under it."""
+        whole, _ = parse_json_answer(answer)
+        suggestion = whole.get(str(self.keys["suggestion"]), whole)
+        return without_blank_code(suggestion if isinstance(suggestion, dict) else whole)
+
+    def is_complete(self, answer: str) -> bool:
+        """Whether the object is closed."""
+        return parse_json_answer(answer)[1]
+
+    def suggests_nothing(self, answer: str) -> bool:
+        """Whether there is an object with an empty suggestion, or with none."""
+        whole, _ = parse_json_answer(answer)
+        emptied = not whole.get(str(self.keys["suggestion"]), True)
+        return bool(whole) and (emptied or set(whole) <= set(self.keys.values()))
+
+
+def without_blank_code(suggestion: Mapping[str, Any]) -> dict[str, Any]:
+    """The suggestion without code variables that are blank text."""
+    return {
+        name: value
+        for name, value in suggestion.items()
+        if not (is_code(name) and isinstance(value, str) and not value.strip())
+    }
+
+
+def replace_headings(text: str, headings: Mapping[str, str]) -> str:
+    """The text with the published headings replaced by those given, by section."""
+    renamed = {HEADINGS[name]: heading for name, heading in headings.items() if heading != HEADINGS[name]}
+    if not renamed:
+        return text
+    pattern = "|".join(rf"{re.escape(heading)}\b" for heading in renamed)
+    return re.sub(pattern, lambda match: renamed[match.group()], text)
+
+
+def checked_names(argument: str, given: Mapping[str, Any] | None, defaults: Mapping[str, Any], *droppable: str) -> Any:
+    """The names to use: those given, over the defaults.
+
+    Raises:
+        ValueError: a key is none of the defaults.
+        TypeError: a name is no text; None is allowed for the `droppable` keys.
+    """
+    for name, value in (given or {}).items():
+        if name not in defaults:
+            raise ValueError(f"{argument} has the keys {', '.join(defaults)}, got {name!r}.")
+        if not isinstance(value, str) and not (value is None and name in droppable):
+            raise TypeError(f"{argument}[{name!r}] must be a str{' or None' * (name in droppable)}, got {value!r}.")
+    return {**defaults, **(given or {})}

@@ -1,0 +1,352 @@
+"""The base of all optimizers: feedback in, new parameter values out, without calling a model itself."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from opto.errors import OptoWarning, StaleValueWarning
+from opto.optimizers.canonical import plain
+from opto.optimizers.drivers import Proposal, arun, describe, run
+from opto.runs import emit
+from opto.trace.nodes import Node, ParameterNode, feedback_lock
+from opto.trace.propagators import GraphPropagator, Propagator, TraceGraph
+from opto.trace.utils import sum_feedback
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opto.llm import Model
+
+__all__ = ["Optimizer", "Update"]
+
+Update: TypeAlias = "dict[ParameterNode[Any], Any]"
+"""New values by parameter."""
+
+_KIND = "optimizer"
+
+
+class Optimizer:
+    """Turns feedback into new values of parameters.
+
+    The life cycle is PyTorch's:
+
+        optimizer.zero_feedback()
+        output = program(x)                         # forward: plain Python, recorded
+        optimizer.backward(output, "too long")      # any feedback
+        optimizer.step()                            # new values; or `await optimizer.astep()`
+
+    `step` is `propose`, `project`, `update`: the values come from `propose`, pass through the parameters' projections,
+    and are all set at once. Whatever is raised on the way, by a model, by Ctrl-C or by a cancelled task, is raised to
+    the caller and leaves every parameter as it was.
+
+    An optimizer is a subclass with one method, `_propose`. It is a generator that yields lists of model requests,
+    receives the replies, and returns the new values; `step` and `astep` do the asking (see `opto.optimizers.drivers`):
+
+        class Shorten(Optimizer):
+            '''Asks for a shorter text, one request a parameter, all at once.'''
+
+            def __init__(self, parameters, llm):
+                super().__init__(parameters)
+                self.llm = llm
+
+            def _propose(self):
+                texts = [parameter for parameter in self.parameters if parameter.feedback]
+                replies = yield [
+                    Request([{"role": "user", "content": f"Shorten: {text.data}"}]) for text in texts
+                ]
+                return {text: reply.text for text, reply in zip(texts, replies)}
+
+    One that needs no model yields nothing. Older subclasses override `_step(*args, **kwargs) -> dict` instead; `astep`
+    runs it in a thread.
+
+    Args:
+        parameters: the `ParameterNode`s to optimize, at least one; any iterable. One that is given twice counts once.
+        *args: not used; taken so that subclasses may pass on what they were given.
+        propagator: how feedback travels in `backward`; by default the graph itself does (`GraphPropagator`).
+        **kwargs: not used, with a warning.
+
+    Attributes:
+        parameters: the parameters, a list.
+        llm: the model that answers requests; None makes `opto.llm.LLM()` when the first request is sent.
+        steps: how many steps were begun.
+
+    Raises:
+        TypeError: `parameters` is no iterable or holds something that is not a `ParameterNode`; `propagator` is none.
+        ValueError: `parameters` is empty.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[ParameterNode[Any]],
+        *args: Any,
+        propagator: Propagator | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if kwargs:
+            warnings.warn(f"{type(self).__name__} does not use {', '.join(sorted(kwargs))}.", OptoWarning, stacklevel=3)
+        if propagator is not None and not isinstance(propagator, Propagator):
+            raise TypeError(f"propagator must be a Propagator or None, got {propagator!r}.")
+        self.parameters = _checked_parameters(parameters)
+        self.llm: Any = None
+        self.steps = 0
+        self._propagator = propagator
+
+    # ---- feedback
+
+    @property
+    def propagator(self) -> Propagator:
+        """How feedback travels in `backward`."""
+        if self._propagator is None:
+            self._propagator = self.default_propagator()
+        return self._propagator
+
+    def default_propagator(self) -> Propagator:
+        """The propagator to use when none was given."""
+        return GraphPropagator()
+
+    @property
+    def trace_graph(self) -> TraceGraph:
+        """The graph of all feedback that the parameters have, joined; the empty graph when there is none.
+
+        Raises:
+            TypeError: the propagator sends something else than graphs.
+        """
+        with feedback_lock:
+            if type(self.propagator) is GraphPropagator:
+                return sum_feedback(self.parameters)
+            aggregate: Callable[[Any], TraceGraph] | None = getattr(self.propagator, "aggregate", None)
+            if aggregate is None:
+                raise TypeError(f"{type(self.propagator).__name__} sends no graphs, so there is no trace_graph.")
+            return sum((aggregate(each.feedback) for each in self.parameters if each.feedback), TraceGraph.empty())
+
+    def zero_feedback(self) -> None:
+        """Forget the feedback of all parameters, as one: a concurrent `backward` is seen whole or not at all."""
+        with feedback_lock:
+            for parameter in self.parameters:
+                parameter.zero_feedback()
+
+    def backward(self, node: Node[Any], feedback: Any, **kwargs: Any) -> Any:
+        """Send feedback on an output back to the parameters.
+
+        Args:
+            node: the output, or the `exception_node` of an `ExecutionError`.
+            feedback: any object: a score, a sentence, an error.
+            **kwargs: further options of `Node.backward`.
+
+        Returns:
+            What `Node.backward` returns: a picture if `visualize=True`, else None.
+        """
+        if not isinstance(node, Node):
+            raise TypeError(f"node must be a Node, the output of a traced computation, got {node!r}.")
+        return node.backward(feedback, propagator=self.propagator, **kwargs)
+
+    # ---- stepping
+
+    def step(self, bypassing: bool = False, *args: Any, **kwargs: Any) -> Update:
+        """Propose new values from the feedback, and set them.
+
+        Args:
+            bypassing: only propose; the parameters keep their values.
+            *args: for `propose`.
+            **kwargs: for `propose`.
+
+        Returns:
+            The new values by parameter; a parameter that keeps its value is not in it.
+
+        Raises:
+            Exception: what the model or the optimizer raised. The parameters are unchanged then.
+        """
+        return self._recorded(lambda: self._apply(self.propose(*args, **kwargs), bypassing))
+
+    async def astep(self, bypassing: bool = False, *args: Any, **kwargs: Any) -> Update:
+        """`step` without blocking the event loop; cancelling it leaves the parameters unchanged."""
+        if self._overrides("propose") or self._overrides("_step"):
+            import asyncio
+
+            proposed = asyncio.to_thread(self.propose, *args, **kwargs)
+        else:
+            proposed = self._astep(*args, **kwargs)
+        try:
+            values = await proposed
+        except BaseException as error:
+            self._record_failure(error)
+            raise
+        return self._recorded(lambda: self._apply(values, bypassing))
+
+    def propose(self, *args: Any, **kwargs: Any) -> Update:
+        """New values from the feedback, without setting them."""
+        self.steps += 1
+        return self._step(*args, **kwargs)
+
+    def project(self, update_dict: Mapping[ParameterNode[Any], Any]) -> Update:
+        """The values after the projections of their parameters."""
+        projected = dict(update_dict)
+        for parameter, value in update_dict.items():
+            for projection in parameter.projections:
+                projected[parameter] = value = projection.project(value)
+        return projected
+
+    def update(self, update_dict: Mapping[ParameterNode[Any], Any]) -> None:
+        """Set new values, all in one swap: another thread sees none of them or all.
+
+        Values of parameters that are not trainable are left out.
+
+        Raises:
+            TypeError: a key is not a `ParameterNode`. No value is set then.
+        """
+        for parameter in update_dict:
+            if not isinstance(parameter, ParameterNode):
+                raise TypeError(f"update_dict must map ParameterNodes to values, got the key {parameter!r}.")
+        trainable = [parameter for parameter in update_dict if parameter.trainable]
+        values = [update_dict[parameter] for parameter in trainable]
+        values = [value._data if isinstance(value, Node) else value for value in values]
+        old = [parameter._data for parameter in trainable]  # kept alive, so that no finalizer runs during the swap
+        with feedback_lock:
+            try:
+                _swap(trainable, values)
+            except BaseException:
+                _swap(trainable, old)
+                raise
+
+    # ---- for subclasses
+
+    def _propose(self, *args: Any, **kwargs: Any) -> Proposal[Update]:
+        """The logic of the optimizer: yields lists of `Request`, receives lists of `Reply`, returns the new values."""
+        raise NotImplementedError(f"{type(self).__name__} must define `_propose`, see opto.optimizers.Optimizer.")
+
+    def _step(self, *args: Any, **kwargs: Any) -> Update:
+        """Drive `_propose` on this thread."""
+        return run(self._propose(*args, **kwargs), self._answering_model, self._about())
+
+    async def _astep(self, *args: Any, **kwargs: Any) -> Update:
+        """Drive `_propose` on the event loop."""
+        self.steps += 1
+        return await arun(self._propose(*args, **kwargs), self._answering_model, self._about())
+
+    def _accept(self, update_dict: Update) -> Update:
+        """The values that may be applied; by default all. Called last, after the projections."""
+        return update_dict
+
+    def _answering_model(self) -> Model:
+        """The model that answers requests which name none."""
+        from opto.llm import LLM, as_model
+
+        if self.llm is None:
+            self.llm = LLM()
+        return as_model(self.llm)
+
+    def _warn_of_stale_values(self, graph: TraceGraph) -> None:
+        """Warn of each parameter that has changed since the forward pass that the feedback is about."""
+        mine = {id(parameter) for parameter in self.parameters}
+        stale = [node.py_name for _, node in graph if id(node) in mine and graph.value(node) is not node._data]
+        if stale:
+            shown = ", ".join(stale[:10]) + (f" and {len(stale) - 10} more" if len(stale) > 10 else "")
+            warnings.warn(
+                f"{shown} changed after the forward pass that the feedback is about: the new value is proposed from "
+                "the older one. Call zero_feedback() after each step, and step before the next forward pass.",
+                StaleValueWarning,
+                stacklevel=2,
+            )
+
+    def _emit(self, kind: str, **data: Any) -> None:
+        emit(kind, **self._about(), **data)
+
+    # ---- keeping
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the optimizer has learned and counted, without the parameters. A subclass adds its own entries."""
+        return {"optimizer": type(self).__name__, "steps": self.steps}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`.
+
+        Raises:
+            ValueError: the state is of another optimizer.
+        """
+        if state.get("optimizer") != type(self).__name__:
+            raise ValueError(f"state must be of a {type(self).__name__}, got one of {state.get('optimizer')!r}.")
+        self.steps = int(state["steps"])
+
+    def save(self, path: str | Path) -> None:
+        """Write the `state_dict` to a text file."""
+        from opto.runs import codec
+
+        codec.save(path, self.state_dict(), kind=_KIND)
+
+    def load(self, path: str | Path) -> None:
+        """Go on from a file that `save` wrote.
+
+        Raises:
+            FileFormatError: the file is damaged, or of another kind.
+            ValueError: the state is of another optimizer.
+        """
+        from opto.runs import codec
+
+        self.load_state_dict(codec.load(path, kind=_KIND))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Optimizer:
+        """A copy with a state of its own, for the same parameters and the same model."""
+        memo.update({id(shared): shared for shared in (*self.parameters, self.llm)})
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        for name, value in vars(self).items():
+            setattr(twin, name, copy.deepcopy(value, memo))
+        return twin
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self.parameters)} parameters, after {self.steps} steps>"
+
+    # ---- internals
+
+    def _about(self) -> dict[str, Any]:
+        return {"optimizer": type(self).__name__, "step": self.steps}
+
+    def _overrides(self, name: str) -> bool:
+        own = getattr(getattr(self, name), "__func__", None)
+        return own is not getattr(Optimizer, name)
+
+    def _apply(self, values: Update, bypassing: bool) -> Update:
+        projected: Update | None = self.project(values)
+        accepted = self._accept(values if projected is None else projected)  # older ones project in place
+        old = {parameter.py_name: plain(parameter._data) for parameter in accepted}
+        new = {parameter.py_name: plain(value) for parameter, value in accepted.items()}
+        if not bypassing:
+            self.update(accepted)
+        self._emit("step", outcome="proposed" if bypassing else "applied", old=old, new=new)
+        return accepted
+
+    def _recorded(self, action: Callable[[], Update]) -> Update:
+        try:
+            return action()
+        except BaseException as error:
+            self._record_failure(error)
+            raise
+
+    def _record_failure(self, error: BaseException) -> None:
+        self._emit("step", outcome="failed", reason=describe(error))
+
+
+def _checked_parameters(parameters: Any) -> list[ParameterNode[Any]]:
+    if isinstance(parameters, (Node, str, bytes, Mapping)) or not isinstance(parameters, Iterable):
+        raise TypeError(f"parameters must be a list of ParameterNodes, got {parameters!r}.")
+    unique: dict[int, ParameterNode[Any]] = {}
+    for position, parameter in enumerate(parameters):
+        if not isinstance(parameter, ParameterNode):
+            raise TypeError(
+                f"parameters must be ParameterNodes, made by node(value, trainable=True), "
+                f"but parameters[{position}] is {parameter!r}."
+            )
+        unique[id(parameter)] = parameter
+    if not unique:
+        raise ValueError("parameters must hold at least one ParameterNode, got none: is anything trainable?")
+    return list(unique.values())
+
+
+def _swap(parameters: list[ParameterNode[Any]], values: list[Any]) -> None:
+    """Set all values in one call into C, during which neither another thread nor a signal handler gets its turn."""
+    deque(map(setattr, parameters, repeat("_data"), values), maxlen=0)

@@ -1,0 +1,154 @@
+"""A problem in words: the sections of a prompt, in the two published forms (lines, and tags)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from opto.optimizers.canonical import canonical
+
+if TYPE_CHECKING:
+    from opto.optimizers.problem import Facts
+
+from opto.optimizers.problem import LabelledFeedback
+
+__all__ = [
+    "HEADINGS",
+    "ProblemInstance",
+    "constraint_lines",
+    "documentation_lines",
+    "feedback_text",
+    "is_code",
+    "tagged_values",
+    "truncate_expression",
+    "value_lines",
+]
+
+HEADINGS: Mapping[str, str] = {
+    "instruction": "#Instruction",
+    "code": "#Code",
+    "documentation": "#Documentation",
+    "variables": "#Variables",
+    "constraints": "#Constraints",
+    "inputs": "#Inputs",
+    "others": "#Others",
+    "outputs": "#Outputs",
+    "feedback": "#Feedback",
+}
+"""The sections of a problem in the order in which they are shown, and their headings in the JSON form."""
+
+
+@dataclass
+class ProblemInstance:
+    """A problem as it is shown to a model: the text of each section. `str()` puts them under their headings.
+
+    Attributes:
+        headings: the heading of each section, in the order in which they are shown; a section without one is left out.
+    """
+
+    instruction: str
+    code: str
+    documentation: str
+    variables: str
+    inputs: str
+    others: str
+    outputs: str
+    feedback: str
+    constraints: str = ""
+    headings: Mapping[str, str] = field(default_factory=lambda: HEADINGS, repr=False)
+
+    def masked(self, mask: Iterable[str] | None) -> ProblemInstance:
+        """A copy in which the sections with the given headings are blank.
+
+        Raises:
+            ValueError: when a heading is none of this problem's.
+        """
+        if not mask:
+            return self
+        sections = {_bare(heading): name for name, heading in self.headings.items()}
+        wanted = [mask] if isinstance(mask, str) else list(mask)
+        unknown = [heading for heading in wanted if _bare(heading) not in sections]
+        if unknown:
+            raise ValueError(f"mask must name headings among {list(self.headings.values())}, got {unknown}")
+        blank: dict[str, Any] = {sections[_bare(heading)]: "" for heading in wanted}
+        return replace(self, **blank)
+
+    def __str__(self) -> str:
+        return "\n\n".join(
+            f"{heading}\n{text}".rstrip() for name, heading in self.headings.items() for text in [getattr(self, name)]
+        )
+
+
+def _bare(heading: str) -> str:
+    return heading.lstrip("# ").strip().lower()
+
+
+def is_code(name: str) -> bool:
+    """Whether a variable of this name holds the source of a function."""
+    return name.rpartition("/")[2].startswith("__code")
+
+
+def value_lines(facts: Facts) -> str:
+    """One `(type) name=value` for each value, and `(code) name:text` for code."""
+    lines = []
+    for name, (value, _) in facts.items():
+        if is_code(name):
+            lines.append(f"(code) {name}:{value}")
+        else:
+            lines.append(f"({type(value).__name__}) {name}={canonical(value)}")
+    return "\n".join(lines)
+
+
+def constraint_lines(facts: Facts) -> str:
+    """One `(type) name: text` for each value of which something is said."""
+    return "\n".join(
+        f"({'code' if is_code(name) else type(value).__name__}) {name}: {said}"
+        for name, (value, said) in facts.items()
+        if said
+    )
+
+
+def tagged_values(
+    facts: Facts,
+    *,
+    tag: str,
+    value_tag: str,
+    constraint_tag: str,
+    shorten: Callable[[str], str] | None = None,
+) -> str:
+    """One `<tag name= type=>` block for each value."""
+    blocks = []
+    for name, (value, said) in facts.items():
+        code = is_code(name)
+        text = str(value) if code else canonical(value)
+        if shorten is not None:
+            text = shorten(text)
+        kind = "code" if code else type(value).__name__
+        constraint = f"<{constraint_tag}>\n{said}\n</{constraint_tag}>\n" if said else ""
+        blocks.append(
+            f'<{tag} name="{name}" type="{kind}">\n<{value_tag}>\n{text}\n</{value_tag}>\n{constraint}</{tag}>'
+        )
+    return "\n\n".join(blocks)
+
+
+def documentation_lines(documentation: Mapping[str, str]) -> str:
+    """One `[function] text` for each function."""
+    return "\n".join(f"[{name}] {text}".rstrip() for name, text in documentation.items())
+
+
+def feedback_text(feedback: Any) -> str:
+    """The feedback as text; feedbacks that differ stand one by one after the name of their output."""
+    if isinstance(feedback, LabelledFeedback):
+        return "\n".join(f"{name}: {canonical(said)}" for name, said in feedback)
+    return "" if feedback is None else canonical(feedback)
+
+
+def truncate_expression(value: Any, limit: int) -> str:
+    """The text of a value in about `limit` characters: its head and tail, and how much is left out between them."""
+    text = canonical(value)
+    if limit < 0 or len(text) <= limit:
+        return text
+    tail = limit // 4
+    head = limit - tail
+    return f"{text[:head]} ...({len(text) - limit} characters left out)... {text[len(text) - tail :]}"

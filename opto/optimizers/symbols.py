@@ -1,0 +1,189 @@
+"""The second published form: values in tags, and the sets of headings and tags to choose from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from opto.optimizers import prompts
+from opto.optimizers.formats import extract_xml_like_data, parse_json_answer, unfence
+from opto.optimizers.forms import JSON_KEYS, PromptForm, without_blank_code
+from opto.optimizers.rendering import HEADINGS, is_code, tagged_values
+
+if TYPE_CHECKING:
+    from opto.optimizers.problem import Facts
+
+__all__ = ["OptimizerPromptSymbolSet", "OptimizerPromptSymbolSet2", "OptimizerPromptSymbolSetJSON"]
+
+
+class OptimizerPromptSymbolSet:
+    """The headings and tags of a prompt, and of the answer. Change them in a subclass:
+
+        class Symbols(OptimizerPromptSymbolSet):
+            variable_tag = "parameter"
+            feedback_section_title = "# Review"
+
+        optimizer = OptoPrimeV2(parameters, optimizer_prompt_symbol_set=Symbols())
+
+    Attributes:
+        expect_json: whether the answer is a JSON object instead of tags.
+    """
+
+    instruction_section_title: ClassVar[str] = "# Instruction"
+    code_section_title: ClassVar[str] = "# Code"
+    documentation_section_title: ClassVar[str] = "# Documentation"
+    variables_section_title: ClassVar[str] = "# Variables"
+    inputs_section_title: ClassVar[str] = "# Inputs"
+    others_section_title: ClassVar[str] = "# Others"
+    outputs_section_title: ClassVar[str] = "# Outputs"
+    feedback_section_title: ClassVar[str] = "# Feedback"
+
+    node_tag: ClassVar[str] = "node"
+    variable_tag: ClassVar[str] = "variable"
+    value_tag: ClassVar[str] = "value"
+    constraint_tag: ClassVar[str] = "constraint"
+
+    reasoning_tag: ClassVar[str] = "reasoning"
+    improved_variable_tag: ClassVar[str] = "variable"
+    name_tag: ClassVar[str] = "name"
+
+    expect_json: ClassVar[bool] = False
+
+    def headings(self) -> dict[str, str]:
+        """The heading of each section, in the order in which they are shown."""
+        names = [name for name in HEADINGS if hasattr(self, f"{name}_section_title")]
+        return {name: getattr(self, f"{name}_section_title") for name in names}
+
+    def output_format(self) -> str:
+        """What the system message says of the answer."""
+        example = self.example_output("...", {"name of a variable": "its new value"})
+        names = {f"{name}": heading for name, heading in self.headings().items()}
+        return prompts.fill(
+            "tagged_json_output.txt" if self.expect_json else "tags_output.txt",
+            **names,
+            format=example,
+            improved_variable_tag=self.improved_variable_tag,
+        )
+
+    def example_output(self, reasoning: str, variables: Mapping[str, Any]) -> str:
+        """An answer with this reasoning and these new values."""
+        blocks = [f"<{self.reasoning_tag}>\n{reasoning}\n</{self.reasoning_tag}>"]
+        for name, value in variables.items():
+            blocks.append(
+                f"<{self.improved_variable_tag}>\n"
+                f"<{self.name_tag}>{name}</{self.name_tag}>\n"
+                f"<{self.value_tag}>\n{value}\n</{self.value_tag}>\n"
+                f"</{self.improved_variable_tag}>"
+            )
+        return "\n\n".join(blocks)
+
+    def output_response_extractor(self, response: str) -> dict[str, Any]:
+        """`{"reasoning": str, "variables": {name: value}}` of an answer."""
+        return extract_xml_like_data(
+            response,
+            reasoning_tag=self.reasoning_tag,
+            improved_variable_tag=self.improved_variable_tag,
+            name_tag=self.name_tag,
+            value_tag=self.value_tag,
+        )
+
+    def is_complete(self, response: str) -> bool:
+        """Whether every block of the answer is closed."""
+        tags = (self.reasoning_tag, self.improved_variable_tag)
+        last = {tag: (response.rfind(f"<{tag}>"), response.rfind(f"</{tag}>")) for tag in tags}
+        return all(opened <= closed for opened, closed in last.values())
+
+
+class OptimizerPromptSymbolSet2(OptimizerPromptSymbolSet):
+    """The same with shorter tags."""
+
+    node_tag = "const"
+    variable_tag = "var"
+    value_tag = "data"
+    reasoning_tag = "reason"
+    improved_variable_tag = "var"
+
+
+class OptimizerPromptSymbolSetJSON(OptimizerPromptSymbolSet):
+    """Values in tags, and a JSON object with `reasoning` and `suggestion` as the answer."""
+
+    expect_json = True
+
+    def example_output(self, reasoning: str, variables: Mapping[str, Any]) -> str:
+        """A JSON object with this reasoning and these new values."""
+        return json.dumps({"reasoning": reasoning, "suggestion": dict(variables)}, indent=2, ensure_ascii=False)
+
+    def output_response_extractor(self, response: str) -> dict[str, Any]:
+        """`{"reasoning": str, "variables": {name: value}}` of an answer."""
+        answer, _ = parse_json_answer(response)
+        suggestion = answer.get("suggestion", {name: answer[name] for name in answer if name not in JSON_KEYS})
+        return {
+            "reasoning": str(answer.get("reasoning", "")),
+            "variables": suggestion if isinstance(suggestion, dict) else {},
+        }
+
+    def is_complete(self, response: str) -> bool:
+        """Whether the object is closed."""
+        return parse_json_answer(response)[1]
+
+
+class TagsForm(PromptForm):
+    """A symbol set at work.
+
+    Args:
+        symbols: the headings and tags.
+        shorten: cuts the text of values that are no variables.
+    """
+
+    def __init__(self, symbols: OptimizerPromptSymbolSet, shorten: Callable[[str], str]) -> None:
+        self.symbols = symbols
+        self.shorten = shorten
+
+    @property
+    def headings(self) -> Mapping[str, str]:
+        """The section titles."""
+        return self.symbols.headings()
+
+    def instructions(self) -> str:
+        """The sections of a problem, the tags, and the form of the answer."""
+        symbols = self.symbols
+        system = prompts.fill(
+            "tags_system.txt",
+            **self.headings,
+            node_tag=symbols.node_tag,
+            variable_tag=symbols.variable_tag,
+            value_tag=symbols.value_tag,
+            constraint_tag=symbols.constraint_tag,
+        )
+        return f"{system}\n\n{symbols.output_format()}"
+
+    def values(self, facts: Facts, section: str) -> str:
+        """A block for each value; those that are no variables are cut when they are long."""
+        symbols, free = self.symbols, section == "variables"
+        return tagged_values(
+            facts,
+            tag=symbols.variable_tag if free else symbols.node_tag,
+            value_tag=symbols.value_tag,
+            constraint_tag=symbols.constraint_tag,
+            shorten=None if free else self.shorten,
+        )
+
+    def answer(self, reasoning: str, suggestion: Mapping[str, Any]) -> str:
+        """An answer as the symbol set shows it."""
+        return self.symbols.example_output(reasoning, suggestion)
+
+    def suggestion(self, answer: str) -> dict[str, Any]:
+        """The new values; code is taken out of its fence."""
+        found = self.symbols.output_response_extractor(answer)["variables"]
+        return without_blank_code({name: unfence(text) if is_code(name) else text for name, text in found.items()})
+
+    def is_complete(self, answer: str) -> bool:
+        """Whether every block is closed."""
+        return self.symbols.is_complete(answer)
+
+    def suggests_nothing(self, answer: str) -> bool:
+        """Whether there is reasoning alone."""
+        found = self.symbols.output_response_extractor(answer)
+        mentions = self.symbols.improved_variable_tag
+        return bool(found["reasoning"]) and not found["variables"] and f"<{mentions}>" not in answer
