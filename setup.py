@@ -36,6 +36,7 @@ EXTRAS = {
         "cloudpickle>=3",
         "import-linter>=2.15,<3",
         "mypy==2.4.*",
+        "pytest>=8",
         "ruff==0.17.*",
     ],
 }
