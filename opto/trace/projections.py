@@ -61,8 +61,8 @@ class BlackCodeFormatter(Projection):
 class DocstringProjection(Projection):
     """Puts a fixed docstring in place of whatever stands there, so that a suggestion cannot change it.
 
-    The content of the first block in triple double quotes is replaced and all else kept byte for byte. Text without such
-    a block, and values that are not text, come back as they are.
+    The content of the first block in triple double quotes is replaced, all else is kept byte for byte. Text without
+    such a block, and values that are not text, come back as they are.
 
     Args:
         docstring: the content, without the quotes.
