@@ -1,0 +1,38 @@
+"""The whole test session may reach loopback addresses, and no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from opto.testing import LoopbackOnly
+
+_guard = LoopbackOnly()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put the guard up before any test module is imported."""
+    _guard.__enter__()
+    config.add_cleanup(lambda: _guard.__exit__(None, None, None))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the session for an attempt whose error was swallowed."""
+    if _guard.attempts:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which addresses were tried."""
+    for place in dict.fromkeys(_guard.attempts):
+        terminalreporter.line(f"FORBIDDEN connection tried: {place}", red=True)
+
+
+@pytest.fixture
+def no_model_configured(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment that configures no model and holds no key; returns the monkeypatch to set variables with."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(("OPTO_", "TRACE_", "DEFAULT_LITELLM", "LITELLM_")) or name.endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+    return monkeypatch
