@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from opto.trace.source_files import Definition, FileIndex
 
-__all__ = ["block", "first_line_of", "signature_line"]
+__all__ = ["block", "first_line_of", "head_end", "shifted", "signature_line"]
 
 
 def first_line_of(index: FileIndex, definition: Definition, position: int | None) -> int:
@@ -34,14 +34,20 @@ def block(index: FileIndex, first: int, definition: Definition) -> list[str]:
     head = index.lines[definition.line - 1]
     indent = head[: len(head) - len(head.lstrip())]
     lines += _closing_comments(index.lines[definition.end_line :], len(indent))
-    if not indent:
-        return lines
-    inside = _inside_strings(lines)
-    return [line.removeprefix(indent) if number not in inside else line for number, line in enumerate(lines)]
+    return shifted(lines, indent, "") if indent else lines
 
 
 def signature_line(lines: list[str]) -> str:
     """A definition, given from its `def` on, up to its colon; one over several lines is written on one."""
+    row, column = head_end(lines)
+    if row == 1:
+        return lines[0][:column].strip()
+    head = "".join([*lines[: row - 1], lines[row - 1][:column]])
+    return ast.unparse(ast.parse(f"{head} pass")).split("\n")[0]
+
+
+def head_end(lines: list[str]) -> tuple[int, int]:
+    """Row (from 1) and column (from 0) after the colon that ends the head of a `def` or `class` which begins the lines."""
     depth = 0
     for token in tokenize.generate_tokens(io.StringIO("".join(lines)).readline):
         if token.string in ("(", "[", "{"):
@@ -49,12 +55,17 @@ def signature_line(lines: list[str]) -> str:
         elif token.string in (")", "]", "}"):
             depth -= 1
         elif token.string == ":" and not depth:
-            row, column = token.end
-            if row == 1:
-                return lines[0][:column].strip()
-            head = "".join([*lines[: row - 1], lines[row - 1][:column]])
-            return ast.unparse(ast.parse(f"{head} pass")).split("\n")[0]
+            return token.end
     raise AssertionError(lines)
+
+
+def shifted(lines: list[str], indent: str, by: str) -> list[str]:
+    """The lines with `by` in place of `indent` in front, save those that begin inside a string which is a value."""
+    inside = _inside_strings(lines)
+    return [
+        by + line.removeprefix(indent) if line.strip() and number not in inside else line
+        for number, line in enumerate(lines)
+    ]
 
 
 def _closing_comments(lines: list[str], indent: int) -> list[str]:
