@@ -43,4 +43,4 @@ def user_text(messages: Any) -> str:
 
 def may_refuse_format(error: Exception) -> bool:
     """Whether the same request without `response_format` may do better."""
-    return not isinstance(error, (TimeoutError, LookupError)) and not getattr(error, "transient", False)
+    return not isinstance(error, TimeoutError) and not getattr(error, "transient", False)

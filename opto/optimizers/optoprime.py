@@ -223,9 +223,12 @@ class OptoPrime(Optimizer):
         options: dict[str, Any] = {"max_tokens": max_tokens}
         if self.use_json_object_format and model is None:
             with_format = {**options, "response_format": {"type": "json_object"}}
-            [reply] = yield [Request(messages, with_format, purpose=purpose)]
-            if reply.error is None or not may_refuse_format(reply.error):
-                return reply
+            [first] = yield [Request(messages, with_format, purpose=purpose)]
+            if first.error is None or not may_refuse_format(first.error):
+                return first
+            [reply] = yield [Request(messages, options, purpose=purpose)]
+            # A recording that lacks both requests should tell of the one that was meant.
+            return first if isinstance(reply.error, LookupError) else reply
         [reply] = yield [Request(messages, options, model=model, purpose=purpose)]
         return reply
 
@@ -383,6 +386,11 @@ class OptoPrime(Optimizer):
             print_color(f"Response\n{text}\n")
 
     # ---- keeping
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Optimizer:
+        """As in `Optimizer`; the logged problems, which hold the program's own values, are shared."""
+        memo.update({id(entry): entry for entry in self.summary_log or ()})
+        return super().__deepcopy__(memo)
 
     def state_dict(self) -> dict[str, Any]:
         """Also the objective and the memory."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from opto.trace.nodes import ExceptionNode
+from opto.trace.nodes import ExceptionNode, get_op_name
 
 if TYPE_CHECKING:
     from opto.trace.nodes import Node
@@ -91,81 +91,77 @@ def node_to_function_feedback(trace_graph: TraceGraph, *, names: Mapping[int, st
     pairs = trace_graph.graph
     if names is None:
         names = {id(node): node.py_name for _, node in pairs}
-    commented = _outputs(trace_graph)
+    words = _Words()
+    commented = {name: name for name, _ in trace_graph._feedback}
     highest = max((level for level, _ in pairs), default=0)
-    feedback = FunctionFeedback([], {}, {}, {}, {}, _feedback(trace_graph, names))
-    documentation = _Documentation()
+    facts = FunctionFeedback([], {}, {}, {}, {}, None)
     for level, node in pairs:
         name = names[id(node)]
-        fact = (trace_graph.value(node), described(node))
-        is_output = level == highest or node.py_name in commented
-        parents = node.parents
-        if not parents or any(id(parent) not in names for parent in parents):
-            feedback.roots[name] = fact
-            if is_output and len(pairs) == 1:
-                feedback.output[name] = fact
+        value = trace_graph.value(node) if node.trainable else node._data
+        inputs = node._inputs
+        try:
+            arguments = ", ".join([f"{key}={names[id(parent)]}" for key, parent in inputs.items()])
+        except KeyError:  # a parent outside the graph
+            inputs = {}
+        if not inputs:
+            facts.roots[name] = (value, words.about(node))
+            if len(pairs) == 1:
+                facts.output[name] = facts.roots[name]
             continue
-        feedback.graph.append((level, _call(name, node, names)))
-        documentation.add(node)
-        (feedback.output if is_output else feedback.others)[name] = fact
-    feedback.documentation = documentation.texts()
-    return feedback
+        facts.graph.append((level, f"{name} = {words.function(node)}({arguments})"))
+        py_name = node.py_name
+        if py_name in commented:
+            commented[py_name] = name
+        (facts.output if level == highest or py_name in commented else facts.others)[name] = (value, None)
+    facts.documentation = words.documentation()
+    facts.user_feedback = _feedback(trace_graph, commented)
+    return facts
 
 
-def described(node: Node[Any]) -> str | None:
-    """What is said of a node's value: its description, and its constraint in words; None if nothing is."""
-    said = [] if node.parents else [node.description]
-    constraint = getattr(node, "constraint", None)
-    if isinstance(constraint, str):
-        said.append(constraint)
-    elif constraint is not None:
-        said.append(inspect.getdoc(constraint) if inspect.isroutine(constraint) else None)
-    texts = [inspect.cleandoc(text) for text in said if text]
-    return "\n".join(dict.fromkeys(texts)) or None
-
-
-def _call(name: str, node: Node[Any], names: Mapping[int, str]) -> str:
-    arguments = ", ".join([f"{key}={names[id(parent)]}" for key, parent in node._inputs.items()])
-    return f"{name} = {_function_name(node)}({arguments})"
-
-
-def _function_name(node: Node[Any]) -> str:
-    if isinstance(node, ExceptionNode):
-        called = (node.info or {}).get("fun_name")
-        if called:
-            return str(called)
-    return node.op_name
-
-
-def _outputs(trace_graph: TraceGraph) -> set[str]:
-    """The names of the nodes that feedback was given to."""
-    trace_graph.graph  # noqa: B018  # reading joins the parts
-    return {name for name, _ in trace_graph._feedback}
-
-
-def _feedback(trace_graph: TraceGraph, names: Mapping[int, str]) -> Any:
+def _feedback(trace_graph: TraceGraph, names: Mapping[str, str]) -> Any:
     feedback = trace_graph.user_feedback
     if not isinstance(feedback, list) or len(trace_graph._feedback) < 2 or feedback != trace_graph._feedback:
         return feedback
-    by_py_name = {node.py_name: names[id(node)] for _, node in trace_graph.graph}
-    return LabelledFeedback((by_py_name.get(name, name), said) for name, said in feedback)
+    return LabelledFeedback((names.get(name, name), said) for name, said in feedback)
 
 
-class _Documentation:
-    """What functions do, each said once; functions that share a name keep all that is said of them."""
+class _Words:
+    """What is said of nodes. Each distinct text is taken apart once; each function is documented once."""
 
     def __init__(self) -> None:
-        self._said: dict[str, dict[str, None]] = {}
-        self._clean: dict[str | None, str] = {None: ""}
+        self._parsed: dict[str, tuple[str, str]] = {}
+        self._documented: dict[str, dict[str, None]] = {}
 
-    def add(self, node: Node[Any]) -> None:
-        text = node.description
+    def about(self, node: Node[Any]) -> str | None:
+        """A root's description, and its constraint in words; None if nothing is said."""
+        said = "" if node._parents else self._tag_and_text(node._description)[1]
+        constraint = getattr(node, "constraint", None)
+        if constraint is not None:
+            words = constraint if isinstance(constraint, str) else _documentation_of(constraint)
+            said = "\n".join(dict.fromkeys(text for text in (said, inspect.cleandoc(words)) if text))
+        return said or None
+
+    def function(self, node: Node[Any]) -> str:
+        """The name of the function that a node is a result of; notes what it does."""
+        name, text = self._tag_and_text(node._description)
         if isinstance(node, ExceptionNode):
-            text = (node.info or {}).get("doc") or text
-        clean = self._clean.get(text)
-        if clean is None:
-            clean = self._clean[text] = inspect.cleandoc(text or "")
-        self._said.setdefault(_function_name(node), {})[clean] = None
+            info = node.info or {}
+            name, text = str(info.get("fun_name") or name), inspect.cleandoc(info.get("doc") or text)
+        self._documented.setdefault(name, {})[text] = None
+        return name
 
-    def texts(self) -> dict[str, str]:
-        return {name: "\n".join(text for text in said if text) for name, said in self._said.items()}
+    def documentation(self) -> dict[str, str]:
+        """What each function does; functions that share a name keep all that is said of them."""
+        return {name: "\n".join(text for text in texts if text) for name, texts in self._documented.items()}
+
+    def _tag_and_text(self, description: str) -> tuple[str, str]:
+        found = self._parsed.get(description)
+        if found is None:
+            tag = get_op_name(description)
+            found = self._parsed[description] = tag, inspect.cleandoc(description.partition("]")[2])
+        return found
+
+
+def _documentation_of(constraint: Any) -> str:
+    """The docstring of a function that checks values; other constraints cannot say what they want."""
+    return inspect.getdoc(constraint) or "" if inspect.isroutine(constraint) else ""
