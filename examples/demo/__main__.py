@@ -1,0 +1,70 @@
+"""`make demo`: watch programs being repaired from feedback.
+
+With a model configured (`OPTO_MODEL=gpt-4o make demo`, and its key) it runs live; without one it replays exchanges that
+were really made with a language model. All else is computed: if the graph, the prompt or the data change, the replay
+fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from examples.demo import answer_questions, follow_numbers, repair_code
+from examples.demo.answers import answering, described
+from examples.demo.display import Display
+from opto.errors import MissingExtraError, ReplayError
+from opto.trace import TraceGraph
+from opto.trace.visualize import save_picture
+
+PARTS = {
+    "code": ("Code: four functions, each with a bug", repair_code.run),
+    "numbers": ("Numbers: an unknown target, and feedback that only says larger or smaller", follow_numbers.run),
+    "questions": ("Prompt and code together: a question-answering workflow", answer_questions.run),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the parts; the exit status is 0 if all of them ran."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"which parts to run: {', '.join(PARTS)}; default all")
+    parser.add_argument("--pictures", default="demo-pictures", help="the folder for the pictures of the graphs")
+    parser.add_argument("--record", metavar="FOLDER", help="be the model yourself: answer the requests in this folder")
+    chosen = parser.parse_args(arguments)
+    unknown = [part for part in chosen.parts if part not in PARTS]
+    if unknown:
+        parser.error(f"there is no part {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
+    display = Display()
+    display.say(f"[bold]opto[/bold]: programs repaired from feedback\nanswers: {described()}\n")
+    start = time.perf_counter()
+    pictures: list[str] = []
+    for part in chosen.parts or PARTS:
+        title, run = PARTS[part]
+        display.title(title)
+        try:
+            graph = run(display, answering(part, chosen.record))
+        except ReplayError as error:
+            display.console.print(
+                f"The replay failed: what is asked now is not what was recorded.\n{error}", markup=False
+            )
+            return 1
+        pictures += _drawn(display, graph, Path(chosen.pictures), part)
+    display.summary(pictures, described())
+    display.say(f"done in {time.perf_counter() - start:.1f} s")
+    return 0
+
+
+def _drawn(display: Display, graph: TraceGraph, folder: Path, part: str) -> list[str]:
+    """Save the picture of a graph, as SVG and where possible as PNG; the paths are returned."""
+    picture = graph.visualize()
+    try:
+        return [str(save_picture(picture, folder / f"{part}.svg"))]
+    except MissingExtraError as error:
+        display.console.print(f"no picture of this graph: {error}", markup=False)
+        return []
+
+
+if __name__ == "__main__":
+    sys.exit(main())
