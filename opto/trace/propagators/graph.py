@@ -182,20 +182,21 @@ def _joined(parts: tuple[Any, ...]) -> tuple[list[Any], list[tuple[str, Any]], d
 
     nodes: dict[Any, None] = {}
     values: dict[Any, Any] = {}
-    feedback: list[tuple[str, Any]] = []
+    feedback: dict[tuple[str, int], tuple[str, Any]] = {}
     for is_whole, key in order:
         if is_whole:
             graph = whole[key]
             nodes.update((node, None) for _, node in graph._graph or ())
             values.update(graph._values)
-            feedback.extend(each for each in graph._feedback if each not in feedback)
+            given = graph._feedback
         else:
             walk, parameters, entries = views[key]
             found = walk.subgraph(parameters, entries)
             nodes.update(dict.fromkeys(found))
             values.update(walk.values(found))
-            feedback.append((walk.output.py_name, walk.feedback))
-    return list(nodes), feedback, values
+            given = [(walk.output.py_name, walk.feedback)]
+        feedback.update(((name, id(value)), (name, value)) for name, value in given)
+    return list(nodes), list(feedback.values()), values
 
 
 def _equal(left: Any, right: Any) -> bool:
