@@ -77,6 +77,8 @@ class InProcess:
             raise _code_error(
                 f"The code of {name!r} fails while it is being defined: {_reason(error)}", source
             ) from error
+        if isinstance(result, (staticmethod, classmethod)):  # the text of a method keeps its inner decorators
+            result = result.__func__
         if not callable(result):
             message = f"The code must define {name!r} as a function, but it is a value of type {type(result).__name__}."
             raise _code_error(message, source)

@@ -61,8 +61,11 @@ def bundle(
 
     Raises:
         ValueError: if `description` does not start with a name in square brackets.
-        TypeError: if what is decorated cannot be called, or `trainable` finds no source to train.
+        TypeError: if what is decorated cannot be called, or `trainable` finds no source to train; if the parentheses of `@bundle()`
+            are missing.
     """
+    if callable(description):
+        raise TypeError(f"bundle needs its parentheses: write @bundle() above {description!r}.")
     frame = sys._getframe(1)
     scope = frame.f_locals if trainable and frame.f_locals is not frame.f_globals else {}
     options = Options(

@@ -25,6 +25,7 @@ __all__ = ["FunModule", "Options"]
 SELF_NODE = f"{RESERVED}self_node"
 
 _binding = threading.RLock()
+_NOTHING: Mapping[str, Any] = {}
 
 _EVAL = "[eval] Runs the function that __code defines on the other inputs, and gives what it returns."
 
@@ -82,6 +83,7 @@ class FunModule(Module):
         self.result_base = self.name
         self._compiled: tuple[str, CodeRunner, Callable[..., Any]] | None = None
         self._run = _runner_of(function)
+        self._key = f"{RESERVED}bundle_.{self.name}"
         functools.update_wrapper(self, function)
         if options.trainable:
             self.result_base = "eval"
@@ -167,7 +169,7 @@ class FunModule(Module):
 
     # ---- calling it
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if self._options.overwrite_python_recursion:
             ambient = AMBIENT.get()
             if ambient is not None and ambient.body is self:
@@ -211,8 +213,7 @@ class FunModule(Module):
     # ---- as a method
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self._attribute = name
-        self._owner = owner.__qualname__.replace("<locals>.", "")
+        self._key = f"{RESERVED}bundle_{owner.__qualname__.replace('<locals>.', '')}.{name}"
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if self._kind is staticmethod:
@@ -225,21 +226,25 @@ class FunModule(Module):
 
     def _bound_to(self, instance: Any) -> BoundFunModule:
         """The copy for `instance`: made on first access, with its own parameter, and kept with it."""
-        key = f"{RESERVED}bundle_{getattr(self, '_owner', '')}.{getattr(self, '_attribute', self.name)}"
-        kept: dict[str, Any] = vars(instance) if hasattr(instance, "__dict__") else {}
-        bound = kept.get(key)
-        if bound is None:
+        bound = getattr(instance, "__dict__", _NOTHING).get(self._key)
+        if bound is None or bound.self_node._data is not instance:
             with _binding:
-                kept = vars(instance) if hasattr(instance, "__dict__") else {}
-                bound = kept.get(key)
-                if bound is None:
-                    self_node = kept.get(SELF_NODE)
-                    if self_node is None:
-                        self_node = Node(instance, name="self", description="The object that the method belongs to.")
-                        self._keep(instance, SELF_NODE, self_node)
-                    bound = BoundFunModule(self, self_node)
-                    self._keep(instance, key, bound)
+                bound = self._bind(instance)
         return bound  # type: ignore[no-any-return]
+
+    def _bind(self, instance: Any) -> BoundFunModule:
+        kept = getattr(instance, "__dict__", _NOTHING)
+        found, self_node = kept.get(self._key), kept.get(SELF_NODE)
+        if found is not None and found.self_node._data is instance:  # another thread was first
+            return found  # type: ignore[no-any-return]
+        if self_node is None or self_node._data is not instance:
+            self_node = Node(instance, name="self", description="The object that the method belongs to.")
+            self._keep(instance, SELF_NODE, self_node)
+        bound = BoundFunModule(self, self_node)
+        if found is not None:  # a shallow copy of an object shares its parameters
+            bound.parameter = found.parameter
+        self._keep(instance, self._key, bound)
+        return bound
 
     def _keep(self, instance: Any, key: str, value: Any) -> None:
         try:
@@ -303,7 +308,7 @@ class BoundFunModule(FunModule):
         """The object that the method belongs to."""
         return self.self_node._data
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if self._options.overwrite_python_recursion:
             ambient = AMBIENT.get()
             if ambient is not None and ambient.body is self:
