@@ -154,8 +154,7 @@ def _warn_unreached(output: Any) -> None:
 
 def _drawn(walk: Walk, options: dict[str, Any]) -> graphviz.Digraph:
     if walk.entries:
-        entries = [child for children in walk.entries.values() for child in children]
-        nodes = walk.subgraph(walk.entries, entries)
+        graph = TraceGraph._lazy(*((walk, parameter, children) for parameter, children in walk.entries.items()))
     else:
-        nodes = ancestors([walk.output])
-    return TraceGraph([(node._level, node) for node in nodes], walk.feedback).visualize(**options)
+        graph = TraceGraph([(node._level, node) for node in ancestors([walk.output])], walk.feedback)
+    return graph.visualize(**options)

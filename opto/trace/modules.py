@@ -196,7 +196,7 @@ class Model(Module):
         from opto.trace.export import export_class
 
         original = next(each for each in type(self).__mro__ if each.__name__ == self.reserved_cls_name)
-        write_atomic(filename, export_class(original, self, projections))
+        write_atomic(filename, export_class(original, self, projections), private=False)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         twin = object.__new__(type(self))

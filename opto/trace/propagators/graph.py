@@ -140,6 +140,7 @@ class TraceGraph:
             simple_visualization=simple_visualization,
             reverse_plot=reverse_plot,
             print_limit=print_limit,
+            value=self.value,
         )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
