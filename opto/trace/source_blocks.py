@@ -47,7 +47,7 @@ def signature_line(lines: list[str]) -> str:
 
 
 def head_end(lines: list[str]) -> tuple[int, int]:
-    """Row (from 1) and column (from 0) after the colon that ends the head of a `def` or `class` which begins the lines."""
+    """Row (from 1) and column (from 0) after the colon that ends the `def` or `class` which begins the lines."""
     depth = 0
     for token in tokenize.generate_tokens(io.StringIO("".join(lines)).readline):
         if token.string in ("(", "[", "{"):
