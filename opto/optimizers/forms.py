@@ -128,8 +128,8 @@ class JSONForm(PromptForm):
     def suggests_nothing(self, answer: str) -> bool:
         """Whether there is an object with an empty suggestion, or with none."""
         whole, _ = parse_json_answer(answer)
-        emptied = not whole.get(str(self.keys["suggestion"]), True)
-        return bool(whole) and (emptied or set(whole) <= set(self.keys.values()))
+        key = str(self.keys["suggestion"])
+        return not whole[key] if key in whole else bool(whole) and set(whole) <= set(self.keys.values())
 
 
 def without_blank_code(suggestion: Mapping[str, Any]) -> dict[str, Any]:

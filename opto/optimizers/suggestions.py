@@ -243,6 +243,6 @@ def _defined(tree: ast.Module) -> list[str]:
         elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             names.extend(target.id for target in targets if isinstance(target, ast.Name))
-        elif isinstance(statement, (ast.If, ast.Try, ast.With)):
+        elif isinstance(statement, (ast.If, ast.Try, ast.ExceptHandler, ast.With)):
             waiting.extend(reversed(list(ast.iter_child_nodes(statement))))
     return names

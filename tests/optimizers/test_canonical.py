@@ -81,7 +81,9 @@ def test_cycles_and_depth_end():
 
 def test_traceback_text_loses_directories_and_carets():
     """What differs by machine and interpreter in a traceback is left out of a prompt."""
-    text = 'Traceback:\n  File "/home/me/x/prog.py", line 3, in f\n    a / b\n    ~~^~~\nError: <Foo object at 0x7f01a2>'
+    text = (
+        'Traceback:\n  File "/home/me/x/prog.py", line 3, in f\n    a / b\n    ~~^~~\nError: <Foo object at 0x7f01a2>'
+    )
     assert clean_text(text) == 'Traceback:\n  File "prog.py", line 3, in f\n    a / b\nError: <Foo object>'
 
 
@@ -98,7 +100,9 @@ def test_a_set_does_not_depend_on_its_history(values):
 
 def test_hash_seeds_do_not_matter():
     """The same program under two hash seeds writes the same text."""
-    code = "from opto.optimizers.canonical import canonical; print(canonical([{'b','a','c',1}, {'k': frozenset('xyz')}]))"
+    code = (
+        "from opto.optimizers.canonical import canonical; print(canonical([{'b','a','c',1}, {'k': frozenset('xyz')}]))"
+    )
     texts = {
         subprocess.run(
             [sys.executable, "-c", code],

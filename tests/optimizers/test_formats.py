@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from opto.optimizers.formats import extract_xml_like_data, parse_json_answer, strip_thinking, unfence
 
-WHOLE = {"reasoning": "r", "suggestion": {"int0": 5, "str0": "say \"hi\"\n{x}"}}
+WHOLE = {"reasoning": "r", "suggestion": {"int0": 5, "str0": 'say "hi"\n{x}'}}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,9 @@ def test_nested_reasoning():
 
 def test_special_characters_and_text_around():
     """Values are no XML: nothing needs escaping, and text around the blocks does not matter."""
-    text = "Hi!<reasoning>a < b & c</reasoning> so <variable><name>w</name><value>if a<b and c>d: '&'</value></variable>."
+    text = (
+        "Hi!<reasoning>a < b & c</reasoning> so <variable><name>w</name><value>if a<b and c>d: '&'</value></variable>."
+    )
     assert xml(text) == {"reasoning": "a < b & c", "variables": {"w": "if a<b and c>d: '&'"}}
 
 
