@@ -40,15 +40,19 @@ class ModelSuite:
         """A new model."""
         raise NotImplementedError("a subclass of ModelSuite must define make_model(self)")
 
+    def _conversation(self) -> list[dict[str, Any]]:
+        """The messages anew, so that a model that changes them is caught."""
+        return copy.deepcopy(list(self.messages))
+
     def test_answers_in_the_shape_of_a_chat_completion(self) -> None:
         """A call gives a `Response` with a text in its first choice."""
-        response = self.make_model()(list(self.messages))
+        response = self.make_model()(self._conversation())
         assert isinstance(response, Response), f"expected a Response, got {type(response).__name__}"
         assert isinstance(response.choices[0].message.content, str), f"the answer has no text: {response!r}"
 
     def test_takes_messages_by_name_and_options(self) -> None:
         """Messages may be given by name, and OpenAI's options with them."""
-        response = self.make_model()(messages=list(self.messages), temperature=0.0, max_tokens=100)
+        response = self.make_model()(messages=self._conversation(), temperature=0.0, max_tokens=100)
         assert isinstance(response.text, str)
 
     def test_answers_without_blocking_the_loop(self) -> None:
@@ -56,7 +60,7 @@ class ModelSuite:
 
         async def several() -> list[Response]:
             model = self.make_model()
-            return await asyncio.gather(*(model.acall(list(self.messages)) for _ in range(4)))
+            return await asyncio.gather(*(model.acall(self._conversation()) for _ in range(4)))
 
         responses = asyncio.run(several())
         assert all(isinstance(response.choices[0].message.content, str) for response in responses)
@@ -65,12 +69,12 @@ class ModelSuite:
         """Threads share one model, and each gets a whole answer."""
         model = self.make_model()
         with ThreadPoolExecutor(8) as pool:
-            responses = list(pool.map(lambda _: model(list(self.messages)), range(16)))
+            responses = list(pool.map(lambda _: model(self._conversation()), range(16)))
         assert all(isinstance(response.choices[0].message.content, str) for response in responses)
 
     def test_leaves_the_messages_as_they_are(self) -> None:
         """A request does not change the messages and options it was given."""
-        messages, stop = [dict(message) for message in self.messages], ["###"]
+        messages, stop = self._conversation(), ["###"]
         before = copy.deepcopy(messages)
         self.make_model()(messages, stop=stop)
         assert messages == before, "the model changed the messages"
@@ -79,7 +83,7 @@ class ModelSuite:
     def test_reserves_options_for_the_same_request(self) -> None:
         """What `reserve` returns can be given with the request."""
         model = self.make_model()
-        response = model(list(self.messages), **model.reserve(list(self.messages)))
+        response = model(self._conversation(), **model.reserve(self._conversation()))
         assert isinstance(response.text, str)
 
     @pytest.mark.parametrize("wrong", ["a text", {"role": "user", "content": "hi"}, ["a text"], [{"content": "hi"}], 7])
@@ -90,13 +94,13 @@ class ModelSuite:
 
     def test_survives_a_copy(self) -> None:
         """A deep copy answers too."""
-        assert isinstance(copy.deepcopy(self.make_model())(list(self.messages)).text, str)
+        assert isinstance(copy.deepcopy(self.make_model())(self._conversation()).text, str)
 
     def test_survives_pickling(self) -> None:
         """A model that went through pickle answers too."""
         if not self.pickles:
             pytest.skip("this model does not promise to pickle")
-        assert isinstance(pickle.loads(pickle.dumps(self.make_model()))(list(self.messages)).text, str)
+        assert isinstance(pickle.loads(pickle.dumps(self.make_model()))(self._conversation()).text, str)
 
     def test_has_a_name_and_keeps_its_secret(self) -> None:
         """A model has a name, and neither it nor the repr tells a key."""

@@ -23,7 +23,7 @@ is not JSON, JSON that is no chat completion, and no body at all."""
 
 @dataclass(frozen=True)
 class ServedRequest:
-    """A request as the server received it, and how it was made to fail ("" when it was answered)."""
+    """A request as the server received it, names of headers in small letters, and how it failed ("" if it did not)."""
 
     path: str
     body: dict[str, Any]
@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json(404, _error(f"no such path: {self.path}", 404))
             return
         owner = self.server.owner
-        failure = owner._admit(self.path, body, dict(self.headers))
+        failure = owner._admit(self.path, body, {name.lower(): value for name, value in self.headers.items()})
         if failure is not None and failure.kind == "timeout":
             owner._released.wait()
             return

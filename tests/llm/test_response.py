@@ -55,7 +55,9 @@ def test_dict_form_is_json_and_reads_back():
     assert Response.of(json.loads(json.dumps(response.to_dict()))) == response
 
 
-@given(st.text(), st.text(), st.none() | st.builds(Usage, st.integers(0), st.integers(0), st.integers(1)), st.booleans())
+@given(
+    st.text(), st.text(), st.none() | st.builds(Usage, st.integers(0), st.integers(0), st.integers(1)), st.booleans()
+)
 def test_every_response_reads_back(text, model, usage, replayed):
     """Nothing is lost in the dict form, nor in a pickle."""
     response = Response((Choice(Message(text)),), model=model, usage=usage, replayed=replayed)
