@@ -15,14 +15,17 @@ from opto.trace import GRAPH, node
 
 @pytest.fixture(autouse=True)
 def fresh_names():
+    """Names count from 0 in each test."""
     GRAPH.clear()
 
 
 def suggesting(**values):
+    """An answer with these new values."""
     return json.dumps({"reasoning": "r", "answer": "", "suggestion": values})
 
 
 def ready(cls, *args, **options):
+    """An optimizer of `int0` whose output `int0 + 1` has feedback."""
     x = node(1, trainable=True)
     optimizer = cls([x], *args, **options)
     optimizer.backward(x + 1, "more")
@@ -34,7 +37,7 @@ class OwnStep(Optimizer):
 
     def _step(self, *args, **kwargs):
         self.called = (args, kwargs, threading.current_thread())
-        return {each: "any value" for each in self.parameters}
+        return dict.fromkeys(self.parameters, "any value")
 
 
 class OwnStepOfOptoPrime(OptoPrime):

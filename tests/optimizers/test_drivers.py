@@ -17,6 +17,7 @@ ambient = contextvars.ContextVar("ambient", default="unset")
 
 
 def asking(*texts):
+    """A request for each text."""
     return [Request([{"role": "user", "content": text}], {"max_tokens": 5}) for text in texts]
 
 
@@ -30,10 +31,12 @@ def proposal(*rounds):
 
 
 def drive_sync(generator, model):
+    """Drive on this thread."""
     return run(generator, lambda: model, ABOUT)
 
 
 def drive_async(generator, model):
+    """Drive on an event loop."""
     return asyncio.run(arun(generator, lambda: model, ABOUT))
 
 

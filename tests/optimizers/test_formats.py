@@ -97,6 +97,7 @@ def test_unfence():
 
 
 def xml(text, **tags):
+    """The function under test."""
     return extract_xml_like_data(text, **tags)
 
 

@@ -14,10 +14,12 @@ from opto.trace import GRAPH, bundle, node
 
 @pytest.fixture(autouse=True)
 def fresh_names():
+    """Names count from 0 in each test."""
     GRAPH.clear()
 
 
 def suggesting(**values):
+    """An answer with these new values."""
     return json.dumps({"reasoning": "r", "answer": "", "suggestion": values})
 
 

@@ -18,10 +18,12 @@ from opto.trace import GRAPH, bundle, node
 
 @pytest.fixture(autouse=True)
 def fresh_names():
+    """Names count from 0 in each test."""
     GRAPH.clear()
 
 
 def variable(name, value):
+    """A new value, as the model writes it."""
     return f"<variable>\n<name>{name}</name>\n<value>\n{value}\n</value>\n</variable>"
 
 
@@ -80,7 +82,7 @@ def test_options():
 def test_extract_llm_suggestion():
     """Reasoning and variables; code loses its fence."""
     optimizer = OptoPrimeV2([node(1, trainable=True)])
-    text = f"<reasoning>r</reasoning>{variable('w0', '5')}{variable('__code0', '```python' + chr(10) + 'x' + chr(10) + '```')}"
+    text = "<reasoning>r</reasoning>" + variable("w0", "5") + variable("__code0", "```python\nx\n```")
     assert optimizer.extract_llm_suggestion(text) == {"reasoning": "r", "variables": {"w0": "5", "__code0": "x"}}
 
 

@@ -20,12 +20,14 @@ def scaled(x, by):
 
 
 def graph_of(output, feedback, *parameters):
+    """What the parameters see of the feedback on an output."""
     output.backward(feedback)
     return OptoPrime(list(parameters)).trace_graph
 
 
 @pytest.fixture(autouse=True)
 def fresh_names():
+    """Names count from 0 in each test."""
     GRAPH.clear()
 
 

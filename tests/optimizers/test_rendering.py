@@ -21,6 +21,7 @@ FACTS = {
 
 
 def problem():
+    """A problem with a text in each section."""
     return ProblemInstance("i", "c", "d", "v", "in", "ot", "out", "fb", "con")
 
 

@@ -17,6 +17,7 @@ class Size(enum.Enum):
 
 
 def parameter(value, **options):
+    """A parameter with this value."""
     return ParameterNode(value, **options)
 
 

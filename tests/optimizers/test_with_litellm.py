@@ -15,6 +15,7 @@ from opto.trace import GRAPH, bundle, node
 
 @pytest.fixture(autouse=True)
 def fresh_names():
+    """Names count from 0 in each test."""
     GRAPH.clear()
 
 
@@ -27,10 +28,12 @@ def higher_or_lower(body):
 
 
 def model(server, **options):
+    """LiteLLM with the server's address."""
     return LiteLLM("openai/any", api_base=server.url, api_key="none", **options)
 
 
 def improve(optimizer, x, goal, steps):
+    """The loop of training: forward, backward, step."""
     for _ in range(steps):
         y = x * 2
         if y.data == goal:
