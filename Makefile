@@ -9,7 +9,7 @@
 #   make clean                      remove what the targets made
 
 ARGS ?=
-override only := $(if $(filter command environment,$(firstword $(origin PYTHON))),--python $(PYTHON))
+only := $(if $(filter command,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
 .PHONY: demo test check bench clean
 

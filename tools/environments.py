@@ -17,7 +17,7 @@ import threading
 import time
 from pathlib import Path
 
-from tools.interpreters import Interpreter
+from tools.interpreters import Interpreter, find
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / ".venv"
@@ -40,7 +40,7 @@ _PIP_TO_UV = {
 _COMMA_SEPARATED = {"UV_FIND_LINKS"}
 
 NO_VENV = """
-{python} cannot make virtual environments: its `venv` or `ensurepip` module is missing.
+{python} cannot make virtual environments (its `venv` or `ensurepip` module is missing), and uv could not be had.
 On Debian and Ubuntu: apt-get install python3-venv. Elsewhere, install uv or virtualenv, and run make again.
 """
 
@@ -135,12 +135,21 @@ def _find_uv(interpreter: Interpreter) -> str | None:
     failed = HOME / "uv-failed"
     if failed.exists():  # asked once and refused: `make clean` asks again
         return None
-    install = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv"]
-    if _make_venv(folder, interpreter) and _run(install, dict(os.environ), show=False) and own.exists():
-        return str(own)
+    for each in (interpreter, *find().values()):
+        shutil.rmtree(folder, ignore_errors=True)
+        if _install_uv(folder, each) and own.exists():
+            return str(own)
     shutil.rmtree(folder, ignore_errors=True)
     failed.touch()
     return None
+
+
+def _install_uv(folder: Path, interpreter: Interpreter) -> bool:
+    """Whether uv is now in `folder`: in an environment or, where Python cannot make one, put there by its pip."""
+    install = ["-m", "pip", "install", "--quiet", "uv"]
+    if _make_venv(folder, interpreter):
+        return _run([str(folder / "bin" / "python"), *install], dict(os.environ), show=False)
+    return _run([interpreter.path, *install, "--target", str(folder)], dict(os.environ), show=False)
 
 
 def _uv_environment(interpreter: Interpreter) -> dict[str, str]:
