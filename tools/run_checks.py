@@ -14,7 +14,8 @@ from tools import environments, interpreters
 CHECKS = [
     ("ruff check", ["-m", "ruff", "check", "--output-format", "concise", "."]),
     ("ruff format", ["-m", "ruff", "format", "--check", "."]),
-    ("mypy", ["-m", "mypy"]),
+    ("mypy opto", ["-m", "mypy"]),
+    ("mypy tools, benchmarks", ["-m", "mypy", "-p", "tools", "-m", "benchmarks.trace.__main__"]),
     ("floors", ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-logo"]),
     ("lengths", ["-m", "tools.check_lengths", "opto", "benchmarks", "tools"]),
 ]

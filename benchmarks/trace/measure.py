@@ -81,17 +81,18 @@ class Growth:
     @property
     def total(self) -> float:
         """Forward, backward and propose together."""
-        return sum(self.phases[phase] for phase in ("forward", "backward", "propose"))
+        return sum(self.phases.get(phase, 0.0) for phase in ("forward", "backward", "propose"))
 
 
-def one_size(python: Python, shape: str, size: int, windows: int, limit: float) -> Growth:
+def one_size(python: Python, shape: str, size: int, *, limit: float, windows: int = 1, propose: bool = True) -> Growth:
     """Measure one graph in a fresh process.
 
     Raises:
         WorkerError: it failed or took more than `limit` seconds.
     """
     with python.start() as worker:
-        return Growth(size, windows, worker.ask("graph", limit=limit, shape=shape, size=size, windows=windows))
+        arguments = {"shape": shape, "size": size, "windows": windows, "propose": propose}
+        return Growth(size, windows, worker.ask("graph", limit=limit, **arguments))
 
 
 def largest(python: Python, shape: str, top: int, say: Callable[[str], None]) -> tuple[Growth | None, str]:
@@ -103,7 +104,7 @@ def largest(python: Python, shape: str, top: int, say: Callable[[str], None]) ->
     size = 625
     while True:
         try:
-            last = one_size(python, shape, size, 1, PEER_LIMIT)
+            last = one_size(python, shape, size, limit=PEER_LIMIT)
         except WorkerError as error:
             return last, f"{size:,}: {error}"
         say(f"  {python.system.name}, {shape} of {size:,}: {last.total:.2f} s")
