@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from opto.trace.nodes import Node
+
 __all__ = ["canonical", "canonical_repr", "clean_text", "plain"]
 
 _DEEPEST = 60
@@ -26,6 +28,8 @@ def canonical(value: Any) -> str:
         return clean_text(value)
     if kind in _SCALARS:
         return str(value)
+    if isinstance(value, Node):
+        return canonical(value._data)
     if isinstance(value, str):
         return clean_text(str.__str__(value))
     if isinstance(value, (list, tuple, dict, set, frozenset)) or hasattr(kind, "__dataclass_fields__"):
@@ -63,6 +67,8 @@ def _represent(value: Any, around: tuple[int, ...]) -> str:
     kind = type(value)
     if kind in _SCALARS or kind is str:
         return repr(value)
+    if isinstance(value, Node):
+        return _represent(value._data, around)
     if id(value) in around or len(around) >= _DEEPEST:
         return "..."
     inside = (*around, id(value))

@@ -135,7 +135,7 @@ class Optimizer:
 
         Args:
             node: the output, or the `exception_node` of an `ExecutionError`.
-            feedback: any object: a score, a sentence, an error.
+            feedback: any object: a score, a sentence, an error. A node stands for its value.
             **kwargs: further options of `Node.backward`.
 
         Returns:
@@ -143,7 +143,8 @@ class Optimizer:
         """
         if not isinstance(node, Node):
             raise TypeError(f"node must be a Node, the output of a traced computation, got {node!r}.")
-        return node.backward(feedback, propagator=self.propagator, **kwargs)
+        said = feedback._data if isinstance(feedback, Node) else feedback
+        return node.backward(said, propagator=self.propagator, **kwargs)
 
     # ---- stepping
 
@@ -243,11 +244,12 @@ class Optimizer:
     def _warn_of_stale_values(self, graph: TraceGraph) -> None:
         """Warn of each parameter that has changed since the forward pass that the feedback is about."""
         mine = {id(parameter) for parameter in self.parameters}
-        stale = [node.py_name for _, node in graph if id(node) in mine and graph.value(node) is not node._data]
+        shown = ((node, graph.value(node)) for _, node in graph if id(node) in mine)
+        stale = [node.py_name for node, value in shown if not _same(value, node._data)]
         if stale:
-            shown = ", ".join(stale[:10]) + (f" and {len(stale) - 10} more" if len(stale) > 10 else "")
+            names = ", ".join(stale[:10]) + (f" and {len(stale) - 10} more" if len(stale) > 10 else "")
             warnings.warn(
-                f"{shown} changed after the forward pass that the feedback is about: the new value is proposed from "
+                f"{names} changed after the forward pass that the feedback is about: the new value is proposed from "
                 "the older one. Call zero_feedback() after each step, and step before the next forward pass.",
                 StaleValueWarning,
                 stacklevel=2,
@@ -345,6 +347,15 @@ def _checked_parameters(parameters: Any) -> list[ParameterNode[Any]]:
     if not unique:
         raise ValueError("parameters must hold at least one ParameterNode, got none: is anything trainable?")
     return list(unique.values())
+
+
+def _same(left: Any, right: Any) -> bool:
+    if left is right:
+        return True
+    try:
+        return type(left) is type(right) and bool(left == right)
+    except Exception:  # values that cannot be compared count as changed
+        return False
 
 
 def _swap(parameters: list[ParameterNode[Any]], values: list[Any]) -> None:
