@@ -132,7 +132,7 @@ def _finish(walk: Walk) -> None:
     """Mark the walked nodes as done, which takes them off their parents' children, and let go of their own."""
     for node in walk.path:
         node._done = True
-        node._children = None
+        node._children.clear()
     if not walk.path and walk.output._parents:
         walk.output._done = True
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from opto.trace.dependencies import ancestors
-from opto.trace.registry import GRAPH
+from opto.trace.registry import FIRST_SWEEP, GRAPH
 
 __all__ = ["reduce_bundle", "reduce_node"]
 
@@ -31,7 +31,7 @@ def reduce_node(node: Any) -> tuple[Any, ...]:
 
 def _blank(kind: type) -> Any:
     made = object.__new__(kind)
-    made._children = made._feedback = None
+    made._children, made._sweep_at, made._feedback = [], FIRST_SWEEP, None
     if hasattr(kind, "_read") and "_parents" in getattr(kind, "__slots__", ()) or _is_message(kind):
         made._parents, made._names, made._op, made._read, made._done = (), (), None, None, False
     return made

@@ -13,7 +13,7 @@ from weakref import ref
 from opto.errors import CodeError, ExecutionError
 from opto.trace.context import AMBIENT
 from opto.trace.nodes import ExceptionNode, MessageNode, Node, ParameterNode
-from opto.trace.registry import GRAPH
+from opto.trace.registry import FIRST_SWEEP, GRAPH
 from opto.trace.source import comment_error, describe_error
 
 __all__ = ["NODE_CLASSES", "Operation", "fail", "record", "root"]
@@ -51,7 +51,9 @@ def root(data: Any, base: str) -> Node[Any]:
         made._index = GRAPH.number(base)
     made._level = 0
     made.trainable = False
-    made._children = made._feedback = made._info = made._text = None
+    made._children = []
+    made._sweep_at = FIRST_SWEEP
+    made._feedback = made._info = made._text = None
     if ambient is not None and ambient.created is not None:
         ambient.created.append(made)
     if GRAPH._legacy is not None:
@@ -98,7 +100,9 @@ def record(
     made._parents = parents
     made._names = names
     made._done = False
-    made._read = made._children = made._feedback = made._info = made._text = None
+    made._children = []
+    made._sweep_at = FIRST_SWEEP
+    made._read = made._feedback = made._info = made._text = None
     reference = ref(made)
     highest = -1
     for parent in parents:
@@ -108,12 +112,9 @@ def record(
         if parent.trainable:
             made._read = values
         children = parent._children
-        if children is None:
-            parent._adopt(reference)
-        else:
-            children.append(reference)
-            if len(children) > parent._sweep_at:
-                parent._sweep()
+        children.append(reference)
+        if len(children) > parent._sweep_at:
+            parent._sweep()
     made._level = highest + 1
     if GRAPH._legacy is not None:
         GRAPH.register(made)

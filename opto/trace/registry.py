@@ -11,7 +11,10 @@ from opto.trace.context import AMBIENT, current
 if TYPE_CHECKING:
     from opto.trace.nodes import Node
 
-__all__ = ["GRAPH", "Graph"]
+__all__ = ["FIRST_SWEEP", "GRAPH", "Graph"]
+
+FIRST_SWEEP = 16
+"""How many children a node has before it first looks for dead ones."""
 
 
 class Graph:
@@ -30,21 +33,21 @@ class Graph:
         self._legacy: weakref.WeakValueDictionary[str, Node[Any]] | None = None
 
     @property
-    def TRACE(self) -> bool:
+    def TRACE(self) -> bool:  # noqa: N802 - a published name
         """Whether operators and bundled calls are recorded in this thread or task."""
         return current().tracing
 
     @TRACE.setter
-    def TRACE(self, value: bool) -> None:
+    def TRACE(self, value: bool) -> None:  # noqa: N802 - a published name
         AMBIENT.set(current().replaced(tracing=bool(value)))
 
     @property
-    def LEGACY_GRAPH_BEHAVIOR(self) -> bool:
+    def LEGACY_GRAPH_BEHAVIOR(self) -> bool:  # noqa: N802 - a published name
         """Whether living nodes can be looked up by name with `get`; off, the registry only counts."""
         return self._legacy is not None
 
     @LEGACY_GRAPH_BEHAVIOR.setter
-    def LEGACY_GRAPH_BEHAVIOR(self, value: bool) -> None:
+    def LEGACY_GRAPH_BEHAVIOR(self, value: bool) -> None:  # noqa: N802 - a published name
         if value and self._legacy is None:
             self._legacy = weakref.WeakValueDictionary()
         elif not value:
