@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import signal
 import sys
 import time
 from typing import Any
@@ -16,6 +17,7 @@ from tools.interpreters import preferred
 
 def main() -> int:
     """Run the benchmark; the exit status is non-zero only if opto itself could not be measured."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the workers are ended too
     interpreter = preferred((3, 11))
     pythons = {system: system.prepare(interpreter) for system in (OPTO, PEER, TORCH, AUTOGRAD)}
     opto, peer = pythons[OPTO], pythons[PEER]
