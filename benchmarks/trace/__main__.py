@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import platform
 import signal
 import sys
@@ -17,6 +18,8 @@ from tools.interpreters import preferred
 
 def main() -> int:
     """Run the benchmark; the exit status is non-zero only if opto itself could not be measured."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the workers are ended too
     interpreter = preferred((3, 11))
     pythons = {system: system.prepare(interpreter) for system in (OPTO, PEER, TORCH, AUTOGRAD)}

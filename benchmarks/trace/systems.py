@@ -7,6 +7,7 @@ import os
 import platform
 import queue
 import subprocess
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,11 +98,12 @@ class Worker:
 
     def __init__(self, python: Python) -> None:
         self.name = python.system.name
+        self._complaints = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         self._process = subprocess.Popen(
             [str(python.path), str(HERE / "worker.py"), python.system.module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._complaints,
             text=True,
             env=python.variables(),
             cwd=environments.HOME,
@@ -123,7 +125,7 @@ class Worker:
             self.close()
             raise WorkerError(f"not done after {limit:.0f} s") from None
         if not line:
-            raise WorkerError(f"{self.name} ended with status {self._process.wait()}")
+            raise WorkerError(f"{self.name} ended with status {self._process.wait()}{self._last_complaint()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -144,10 +146,16 @@ class Worker:
             raise WorkerError(answer["error"])
         return answer["result"]
 
+    def _last_complaint(self) -> str:
+        self._complaints.seek(0)
+        lines = self._complaints.read().strip().splitlines()
+        return f": {lines[-1]}" if lines else ""
+
     def close(self) -> None:
         """End the process."""
         self._process.kill()
         self._process.wait()
+        self._complaints.close()
 
     def __enter__(self) -> Worker:
         return self
