@@ -11,9 +11,8 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from opto.errors import CodeError
 from opto.sandbox import CodeRunner, current_runner
-from opto.trace import running, streaming
+from opto.trace import running
 from opto.trace.abstract_node import checked_description, checked_name, get_op_name
 from opto.trace.containers import RESERVED
 from opto.trace.context import AMBIENT
@@ -71,10 +70,8 @@ class FunModule(Module):
             raise TypeError(f"bundle decorates a function, got {function!r}.")
         self.fun: Callable[..., Any] = function
         self._options = options
-        self._overwrites_recursion = options.overwrite_python_recursion
         self.traceable_code = options.traceable_code
         self.process_inputs = options.process_inputs
-        self.passes_values = options.process_inputs and not options.traceable_code
         self.catch_execution_error = options.catch_execution_error
         self.allow_external_dependencies = options.allow_external_dependencies
         qualified = getattr(function, "__qualname__", type(function).__name__)
@@ -82,11 +79,11 @@ class FunModule(Module):
         text = checked_description(options.description)
         self._text = text or f"[{self._qualified_name}] {inspect.cleandoc(function.__doc__ or '')}".strip()
         self.name = get_op_name(self._text)
-        self.signature = _signature(function, further=("__code",) if options.trainable else ())
+        self.signature = _signature(function)
         self.parameter: ParameterNode[str] | None = None
         self.result_base = self.name
         self._compiled: tuple[str, CodeRunner, Callable[..., Any]] | None = None
-        self._run = _RUNNERS[_kind_of(function)]
+        self._run = _runner_of(function)
         self._key = f"{RESERVED}bundle_.{self.name}"
         functools.update_wrapper(self, function)
         if options.trainable:
@@ -174,7 +171,7 @@ class FunModule(Module):
     # ---- calling it
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        if self._overwrites_recursion:
+        if self._options.overwrite_python_recursion:
             ambient = AMBIENT.get()
             if ambient is not None and ambient.body is self:
                 return self.current()(*args, **kwargs)
@@ -188,25 +185,12 @@ class FunModule(Module):
         Raises:
             CodeError: if the code does not define it.
         """
-        return self.fun if self.parameter is None else self.compiled(self.parameter._data)
-
-    def compiled(self, text: str) -> Callable[..., Any]:
-        """The function that a code text defines; the last one is kept.
-
-        Raises:
-            CodeError: if the code does not define it, or defines one that is called in another way.
-        """
-        runner, kept = current_runner(), self._compiled
-        if kept is not None and kept[0] == text and kept[1] is runner:
-            return kept[2]
+        if self.parameter is None:
+            return self.fun
+        text, runner, compiled = self.parameter._data, current_runner(), self._compiled
+        if compiled is not None and compiled[0] == text and compiled[1] is runner:
+            return compiled[2]
         function = runner.compile(text, self._defined_name, self._namespace())
-        kind = _kind_of(function)
-        if kind not in _ACCEPTED[_kind_of(self.fun)]:
-            error = CodeError(
-                f"The code must define {self._defined_name!r} as a {_kind_of(self.fun)}, as it was, not as a {kind}."
-            )
-            error.source = text
-            raise error
         self._compiled = text, runner, function
         return function
 
@@ -326,7 +310,7 @@ class BoundFunModule(FunModule):
         return self.self_node._data
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        if self._overwrites_recursion:
+        if self._options.overwrite_python_recursion:
             ambient = AMBIENT.get()
             if ambient is not None and ambient.body is self:
                 return self.current()(self.self_node._data, *args, **kwargs)
@@ -350,31 +334,18 @@ class _NoCode:
 _no_code = _NoCode()
 
 
-def _signature(function: Callable[..., Any], *, further: tuple[str, ...]) -> Signature:
+def _signature(function: Callable[..., Any]) -> Signature:
     try:
-        return Signature(function, further=further)
+        return Signature(function)
     except ValueError:  # some functions written in C do not tell
-        name = getattr(function, "__qualname__", "function")
-        return Signature(lambda *args, **kwargs: None, name, further=further)
+        return Signature(lambda *args, **kwargs: None, getattr(function, "__qualname__", "function"))
 
 
-def _kind_of(function: Callable[..., Any]) -> str:
+def _runner_of(function: Callable[..., Any]) -> Callable[..., Any]:
     if inspect.iscoroutinefunction(function):
-        return "coroutine function"
+        return running.run_async
     if inspect.isasyncgenfunction(function):
-        return "async generator function"
-    return "generator function" if inspect.isgeneratorfunction(function) else "plain function"
-
-
-_RUNNERS: dict[str, Callable[..., Any]] = {
-    "plain function": running.run,
-    "coroutine function": running.run_async,
-    "generator function": streaming.run_generator,
-    "async generator function": streaming.run_async_generator,
-}
-_ACCEPTED = {
-    "plain function": {"plain function"},
-    "coroutine function": {"coroutine function", "plain function"},
-    "generator function": {"generator function", "plain function"},  # one that returns what can be iterated
-    "async generator function": {"async generator function", "plain function"},
-}
+        return running.run_async_generator
+    if inspect.isgeneratorfunction(function):
+        return running.run_generator
+    return running.run
