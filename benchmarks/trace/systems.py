@@ -98,7 +98,7 @@ class Worker:
 
     def __init__(self, python: Python) -> None:
         self.name = python.system.name
-        self._complaints = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self._complaints = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (closed by close)
         self._process = subprocess.Popen(
             [str(python.path), str(HERE / "worker.py"), python.system.module],
             stdin=subprocess.PIPE,
