@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from opto.trace.arguments import wrap
-from opto.trace.context import USED_NODES
+from opto.trace.context import surrounded
 from opto.trace.nodes import MessageNode, Node
 from opto.trace.recording import fail, record
 from opto.trace.signature import Signature
@@ -53,10 +53,8 @@ class Operator:
         return self.signature.positional
 
     def __call__(self, *args: Any, **kwargs: Any) -> MessageNode[Any]:
-        positional, keywords = self.signature.bind(*args, **kwargs)
-        names = (*self.signature.names(len(positional)), *keywords)
-        parents = tuple([wrap(value) for value in (*positional, *keywords.values())])
-        return self._apply(parents, names, len(positional))
+        values, names, positional = self.signature.bind(*args, **kwargs)
+        return self._apply(tuple([wrap(value) for value in values]), names, positional)
 
     def _apply(self, parents: tuple[Node[Any], ...], names: tuple[str, ...], positional: int) -> MessageNode[Any]:
         values = tuple([parent._data for parent in parents])
@@ -106,14 +104,11 @@ class CallOperator(Operator):
         values = tuple([parent._data for parent in parents])
         function = values[0]
         passed: tuple[Any, ...] = parents if _written_in_python(function) else values
-        # What the callee reads is its own affair: it is not an input of a bundled body around this call.
-        token = USED_NODES.set([*USED_NODES.get(), set()])
         try:
-            data = function(*passed[1:positional], **dict(zip(names[positional:], passed[positional:])))
+            with surrounded(used=None):  # what the callee reads is no input of a bundled body around this call
+                data = function(*passed[1:positional], **dict(zip(names[positional:], passed[positional:])))
         except Exception as error:
             raise fail(self, self.name, error, parents, names, values) from error
-        finally:
-            USED_NODES.reset(token)
         if isinstance(data, Node):
             data = data._data
         return record(self, self.name, data, parents, names, values)
