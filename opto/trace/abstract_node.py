@@ -9,7 +9,7 @@ import operator
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
-from opto.trace.context import USED_NODES
+from opto.trace.context import AMBIENT
 from opto.trace.overloads import NodeOperators
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ class AbstractNode(NodeOperators, Generic[T]):
     @property
     def data(self) -> T:
         """The value. Read inside a bundled function, it is recorded as used by it."""
-        used = USED_NODES.get()
-        if used:
-            used[-1].add(cast("Node[Any]", self))
+        ambient = AMBIENT.get()
+        if ambient is not None and ambient.used is not None:
+            ambient.used.add(cast("Node[Any]", self))
         return self._data
 
     def _set(self, value: T | AbstractNode[T]) -> None:

@@ -16,6 +16,7 @@ from opto.trace import running
 from opto.trace.abstract_node import checked_description, checked_name, get_op_name
 from opto.trace.containers import RESERVED
 from opto.trace.context import AMBIENT
+from opto.trace.kinds import check_kind, runner_of
 from opto.trace.modules import Module
 from opto.trace.nodes import Node, ParameterNode
 from opto.trace.signature import Signature
@@ -70,8 +71,10 @@ class FunModule(Module):
             raise TypeError(f"bundle decorates a function, got {function!r}.")
         self.fun: Callable[..., Any] = function
         self._options = options
+        self._overwrites_recursion = options.overwrite_python_recursion
         self.traceable_code = options.traceable_code
         self.process_inputs = options.process_inputs
+        self.passes_values = options.process_inputs and not options.traceable_code
         self.catch_execution_error = options.catch_execution_error
         self.allow_external_dependencies = options.allow_external_dependencies
         qualified = getattr(function, "__qualname__", type(function).__name__)
@@ -79,11 +82,11 @@ class FunModule(Module):
         text = checked_description(options.description)
         self._text = text or f"[{self._qualified_name}] {inspect.cleandoc(function.__doc__ or '')}".strip()
         self.name = get_op_name(self._text)
-        self.signature = _signature(function)
+        self.signature = _signature(function, further=("__code",) if options.trainable else ())
         self.parameter: ParameterNode[str] | None = None
         self.result_base = self.name
         self._compiled: tuple[str, CodeRunner, Callable[..., Any]] | None = None
-        self._run = _runner_of(function)
+        self._run = runner_of(function)
         self._key = f"{RESERVED}bundle_.{self.name}"
         functools.update_wrapper(self, function)
         if options.trainable:
@@ -171,7 +174,7 @@ class FunModule(Module):
     # ---- calling it
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        if self._options.overwrite_python_recursion:
+        if self._overwrites_recursion:
             ambient = AMBIENT.get()
             if ambient is not None and ambient.body is self:
                 return self.current()(*args, **kwargs)
@@ -185,12 +188,19 @@ class FunModule(Module):
         Raises:
             CodeError: if the code does not define it.
         """
-        if self.parameter is None:
-            return self.fun
-        text, runner, compiled = self.parameter._data, current_runner(), self._compiled
-        if compiled is not None and compiled[0] == text and compiled[1] is runner:
-            return compiled[2]
+        return self.fun if self.parameter is None else self.compiled(self.parameter._data)
+
+    def compiled(self, text: str) -> Callable[..., Any]:
+        """The function that a code text defines; the last one is kept.
+
+        Raises:
+            CodeError: if the code does not define it, or defines one that is called in another way.
+        """
+        runner, kept = current_runner(), self._compiled
+        if kept is not None and kept[0] == text and kept[1] is runner:
+            return kept[2]
         function = runner.compile(text, self._defined_name, self._namespace())
+        check_kind(function, self.fun, text, self._defined_name)
         self._compiled = text, runner, function
         return function
 
@@ -310,7 +320,7 @@ class BoundFunModule(FunModule):
         return self.self_node._data
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        if self._options.overwrite_python_recursion:
+        if self._overwrites_recursion:
             ambient = AMBIENT.get()
             if ambient is not None and ambient.body is self:
                 return self.current()(self.self_node._data, *args, **kwargs)
@@ -334,18 +344,9 @@ class _NoCode:
 _no_code = _NoCode()
 
 
-def _signature(function: Callable[..., Any]) -> Signature:
+def _signature(function: Callable[..., Any], *, further: tuple[str, ...]) -> Signature:
     try:
-        return Signature(function)
+        return Signature(function, further=further)
     except ValueError:  # some functions written in C do not tell
-        return Signature(lambda *args, **kwargs: None, getattr(function, "__qualname__", "function"))
-
-
-def _runner_of(function: Callable[..., Any]) -> Callable[..., Any]:
-    if inspect.iscoroutinefunction(function):
-        return running.run_async
-    if inspect.isasyncgenfunction(function):
-        return running.run_async_generator
-    if inspect.isgeneratorfunction(function):
-        return running.run_generator
-    return running.run
+        name = getattr(function, "__qualname__", "function")
+        return Signature(lambda *args, **kwargs: None, name, further=further)
