@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from opto.errors import MissingExtraError
@@ -10,43 +13,60 @@ from opto.llm.model import Messages, Model
 
 __all__ = ["AutoGen"]
 
+_VARIABLE = "OAI_CONFIG_LIST"
+
 
 class AutoGen(Model):
-    """A model that `autogen.OpenAIWrapper` reaches, with the configuration list of AutoGen.
+    """A model that `autogen.OpenAIWrapper` reaches, with a configuration list of AutoGen.
 
     Args:
         model: its name; by default the ones in the configuration list.
-        config_list: as AutoGen takes it; by default what it finds under the name `OAI_CONFIG_LIST`, a file or an
-            environment variable.
+        config_list: as AutoGen takes it; by default what the variable `OAI_CONFIG_LIST` holds, as JSON or as the path
+            of a JSON file.
         **options: go with every request.
 
     Raises:
         MissingExtraError: AutoGen is not installed.
+        ValueError: there is no configuration list.
     """
 
     def __init__(
         self, model: str | None = None, *, config_list: list[dict[str, Any]] | None = None, **options: Any
     ) -> None:
-        self._load()
-        self.model, self.config_list, self.options = model, config_list, options
+        _load()
+        self.model, self.options = model, options
+        configurations = _read_variable() if config_list is None else config_list
+        self._config_list = [{**each, "model": model} if model else each for each in configurations]
 
     @property
     def name(self) -> str:
         """The name of the model."""
-        return self.model or "autogen"
+        return self.model or str(self._config_list[0].get("model", "autogen"))
 
     def complete(self, messages: Messages, **options: Any) -> Any:
         """The answer of the first configuration that gives one."""
-        autogen = self._load()
-        configurations = self.config_list or autogen.config_list_from_json("OAI_CONFIG_LIST")
-        if self.model is not None:
-            configurations = [{**configuration, "model": self.model} for configuration in configurations]
-        client = autogen.OpenAIWrapper(config_list=configurations)
-        return client.create(messages=[dict(message) for message in messages], **{**self.options, **options})
+        client = _load().OpenAIWrapper(config_list=self._config_list)
+        # Without this AutoGen answers a repeated request from a cache of its own.
+        choices = {"cache_seed": None, **self.options, **options}
+        return client.create(messages=[dict(message) for message in messages], **choices)
 
-    @staticmethod
-    def _load() -> Any:
-        try:
-            return import_module("autogen")
-        except ImportError as error:
-            raise MissingExtraError("autogen", "autogen", "the back-end AutoGen") from error
+    def __repr__(self) -> str:
+        return f"AutoGen({self.name!r})"
+
+
+def _load() -> Any:
+    try:
+        return import_module("autogen")
+    except ImportError as error:
+        raise MissingExtraError("autogen", "autogen", "the back-end AutoGen") from error
+
+
+def _read_variable() -> list[dict[str, Any]]:
+    value = os.environ.get(_VARIABLE, "").strip()
+    if not value:
+        raise ValueError(f"the back-end AutoGen needs a configuration list: set {_VARIABLE}, or pass config_list=...")
+    text = value if value.startswith("[") else Path(value).read_text(encoding="utf-8")
+    configurations = json.loads(text)
+    if not isinstance(configurations, list) or not configurations:
+        raise ValueError(f"{_VARIABLE} must hold a JSON list with at least one mapping, got {text[:20]!r}...")
+    return configurations
