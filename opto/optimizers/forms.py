@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from opto.optimizers import prompts
 from opto.optimizers.formats import parse_json_answer
+from opto.optimizers.problem import FunctionFeedback
 from opto.optimizers.rendering import (
     HEADINGS,
     ProblemInstance,
@@ -21,7 +22,7 @@ from opto.optimizers.rendering import (
 )
 
 if TYPE_CHECKING:
-    from opto.optimizers.problem import Facts, FunctionFeedback
+    from opto.optimizers.problem import Facts
 
 __all__ = ["JSON_KEYS", "JSONForm", "PromptForm", "checked_names", "replace_headings", "without_blank_code"]
 
@@ -75,6 +76,23 @@ class PromptForm(ABC):
             feedback=feedback_text(summary.user_feedback),
             headings=self.headings,
         )
+
+    def example(self, objective: str) -> str:
+        """A solved problem in this form, to stand before the real one."""
+        solved = json.loads(prompts.load("example_problem.txt"))
+        facts = {
+            part: {name: (value, said) for name, (value, said) in solved[part].items()}
+            for part in ("variables", "inputs", "others", "output")
+        }
+        summary = FunctionFeedback(
+            graph=[(level, call) for level, call in solved["graph"]],
+            documentation=solved["documentation"],
+            roots={**facts["variables"], **facts["inputs"]},
+            user_feedback=solved["user_feedback"],
+            **facts,
+        )
+        response = self.answer(solved["reasoning"], solved["suggestion"])
+        return prompts.fill("example.txt", problem=self.problem(summary, objective), response=response) + "\n\n"
 
 
 class JSONForm(PromptForm):

@@ -6,12 +6,11 @@ subgraph is shown as a pseudo-algorithm with its values and its feedback, and th
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from opto.errors import SuggestionError, SuggestionWarning, UnreachedFeedbackWarning
+from opto.errors import ReplayError, SuggestionError, SuggestionWarning, UnreachedFeedbackWarning
 from opto.optimizers import prompts
 from opto.optimizers.asking import ThroughCallLLM, conversation, is_replaced, may_refuse_format, user_text
 from opto.optimizers.attempts import Attempt
@@ -159,7 +158,8 @@ class OptoPrime(Optimizer):
     ) -> tuple[str, str]:
         """The system message and the user message; the problem goes into the logs and the memory."""
         problem = self.problem_instance(summary, mask)
-        user = f"{self._example()}{self._past()}{problem}\n\n{self._question(summary)}"
+        example = self.form.example(self.objective) if self.include_example else ""
+        user = f"{example}{self._past()}{problem}\n\n{self._question(summary)}"
         if self.summary_log is not None:
             self._keep(self.summary_log, {"problem_instance": problem, "summary": summary})
         self.memory.add({"variables": problem.variables, "feedback": problem.feedback})
@@ -173,24 +173,6 @@ class OptoPrime(Optimizer):
         if self.highlight_variables:
             return f"What are your suggestions on variables {', '.join(summary.variables)}?"
         return "Your response:"
-
-    def _example(self) -> str:
-        if not self.include_example:
-            return ""
-        solved = json.loads(prompts.load("example_problem.txt"))
-        facts = {
-            part: {name: (value, said) for name, (value, said) in solved[part].items()}
-            for part in ("variables", "inputs", "others", "output")
-        }
-        summary = FunctionFeedback(
-            graph=[(level, call) for level, call in solved["graph"]],
-            documentation=solved["documentation"],
-            roots={**facts["variables"], **facts["inputs"]},
-            user_feedback=solved["user_feedback"],
-            **facts,
-        )
-        response = self.form.answer(solved["reasoning"], solved["suggestion"])
-        return prompts.fill("example.txt", problem=self.problem_instance(summary), response=response) + "\n\n"
 
     def _past(self) -> str:
         if not len(self.memory):
@@ -228,7 +210,7 @@ class OptoPrime(Optimizer):
                 return first
             [reply] = yield [Request(messages, options, purpose=purpose)]
             # A recording that lacks both requests should tell of the one that was meant.
-            return first if isinstance(reply.error, LookupError) else reply
+            return first if reply.error and isinstance(first.error, ReplayError) else reply
         [reply] = yield [Request(messages, options, model=model, purpose=purpose)]
         return reply
 
@@ -255,23 +237,30 @@ class OptoPrime(Optimizer):
         remembered = list(self.memory)
         try:
             messages = conversation(*self.construct_prompt(summary, mask=mask))
-            attempt, text = yield from self._attempt(messages, "propose", verbose)
+            attempt = yield from self._attempts(messages, verbose)
+            return self._concluded(attempt)
         except BaseException:
-            self.memory = FIFOBuffer(self.memory.size, remembered)  # a step that failed has tried nothing
+            self.memory = FIFOBuffer(self.memory.size, remembered)  # the step will be taken again, if at all
             raise
+
+    def _attempts(
+        self, messages: list[dict[str, Any]], verbose: bool | str
+    ) -> Generator[list[Request], list[Reply], Attempt]:
+        """Ask, and let the model put right what cannot be used."""
+        attempt, text = yield from self._attempt(messages, "propose", verbose)
         for _ in range(self.retries):
             if not attempt.reasons:
                 break
-            reasons = "\n".join(f"- {reason}" for reason in attempt.reasons)
-            repair = prompts.fill("repair.txt", reasons=reasons)
+            repair = prompts.fill("repair.txt", reasons="\n".join(f"- {reason}" for reason in attempt.reasons))
             messages = [*messages, {"role": "assistant", "content": text}, {"role": "user", "content": repair}]
             try:
                 later, text = yield from self._attempt(messages, "repair", verbose)
-            except Exception as error:  # the first answer stands, as far as it could be used
-                attempt.failure = attempt.failure and f"{attempt.failure}; and asked again, {describe(error)}"
+            except ReplayError:  # a replay must not go another way than the run that was recorded
+                raise
+            except Exception:  # on record; the first answer stands, as far as it could be used
                 break
             attempt = attempt.then(later)
-        return self._concluded(attempt)
+        return attempt
 
     def _attempt(
         self, messages: list[dict[str, Any]], purpose: str, verbose: bool | str

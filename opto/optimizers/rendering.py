@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from opto.optimizers.canonical import canonical
+from opto.optimizers.problem import LabelledFeedback
 
 if TYPE_CHECKING:
     from opto.optimizers.problem import Facts
-
-from opto.optimizers.problem import LabelledFeedback
 
 __all__ = [
     "HEADINGS",

@@ -80,15 +80,12 @@ def _as_text(value: Any, *, code: bool) -> str:
 
 
 def _literal(text: str) -> Any:
-    stripped = text.strip()
-    try:
-        return ast.literal_eval(stripped)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        pass
-    try:
-        return json.loads(stripped)
-    except (ValueError, RecursionError):
-        return text
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            pass
+    return text
 
 
 def _whole(value: Any) -> int:

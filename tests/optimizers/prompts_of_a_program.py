@@ -1,6 +1,7 @@
 """A program whose values are as changeable as can be; prints the prompts of both forms. Run by test_same_prompt.py."""
 
 import dataclasses
+import sys
 
 from opto.errors import ExecutionError
 from opto.optimizers import OptoPrime, OptoPrimeV2
@@ -34,6 +35,7 @@ def pick(found, key):
     """Picks a key.
 
     Args:
+        found: where to look.
         key: which one.
     """
     return found[key]
@@ -46,10 +48,10 @@ for optimizer in (OptoPrime([flags, *pick.parameters()]), OptoPrimeV2([flags, *p
         output = pick(describe([Thing(), object], flags, Box({"x", "y", "q"}, Thing())), "flags")
         optimizer.zero_feedback()
         optimizer.backward(output, {"wrong", "bad", "ugly"})
-        print(*optimizer.construct_prompt(optimizer.summarize()), sep="\n")
+        sys.stdout.write("\n".join(optimizer.construct_prompt(optimizer.summarize())))
     try:
         pick(describe([1], flags, None), "no such key")
     except ExecutionError as error:
         optimizer.zero_feedback()
         optimizer.backward(error.exception_node, error.exception_node.create_feedback("full"))
-        print(*optimizer.construct_prompt(optimizer.summarize()), sep="\n")
+        sys.stdout.write("\n".join(optimizer.construct_prompt(optimizer.summarize())))

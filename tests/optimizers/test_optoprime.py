@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from opto.errors import SuggestionError, SuggestionWarning, UnreachedFeedbackWarning
+from opto.errors import ReplayError, SuggestionError, SuggestionWarning, UnreachedFeedbackWarning
 from opto.optimizers import OptoPrime, OptoPrimeV1
 from opto.optimizers.optoprime import ProblemInstance
 from opto.runs import EventLog, listening
@@ -391,6 +391,14 @@ class TestBadAnswers:
             result, attempts = self.attempts(optimizer)
         assert result == {x: 5}
         assert attempts[1]["reason"] == "TimeoutError: slow"
+
+    def test_a_replay_that_lacks_the_second_exchange(self):
+        """A replay never goes another way than the run: it fails loudly instead of keeping half an answer."""
+        x, optimizer = ready("Dummy response", ReplayError("not on record"), memory_size=1)
+        with pytest.raises(ReplayError):
+            optimizer.step()
+        assert x.data == 1
+        assert len(optimizer.memory) == 0
 
     def test_good_values_beside_bad_ones(self):
         """Each parameter is judged by itself, or all together if asked."""
