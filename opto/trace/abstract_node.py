@@ -15,7 +15,7 @@ from opto.trace.overloads import NodeOperators
 if TYPE_CHECKING:
     from opto.trace.nodes import Node
 
-__all__ = ["AbstractNode", "checked_description", "checked_name", "get_op_name"]
+__all__ = ["AbstractNode", "checked_description", "checked_name", "get_op_name", "same_value"]
 
 T = TypeVar("T")
 
@@ -144,7 +144,7 @@ class AbstractNode(NodeOperators, Generic[T]):
 
     def __eq__(self, other: object) -> bool:
         """Whether the values are equal: a plain bool. The traced form is `eq`."""
-        return _same(self.data, other.data if isinstance(other, AbstractNode) else other)
+        return same_value(self.data, other.data if isinstance(other, AbstractNode) else other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -171,7 +171,7 @@ class AbstractNode(NodeOperators, Generic[T]):
         return operator.index(cast(Any, self.data))
 
 
-def _same(left: Any, right: Any) -> bool:
+def same_value(left: Any, right: Any) -> bool:
     """`left == right` as a bool; arrays are equal when they agree in shape and in all elements."""
     try:
         result = left == right

@@ -60,7 +60,7 @@ def backward(
 
 
 def _check_not_done(walk: Walk) -> None:
-    for node in (*walk.path, walk.output) if not walk.path else walk.path:
+    for node in walk.path or [walk.output]:
         if node._done:
             raise BackwardError(
                 f"{node.name} has been backwarded before, on the way from {walk.output.name}. "
@@ -71,61 +71,85 @@ def _check_not_done(walk: Walk) -> None:
 def _deliver(walk: Walk) -> None:
     """Leave the walk with each of its parameters; `expanded` turns it into feedback by child when that is read."""
     for parameter in walk.entries:
-        pending = parameter._feedback
-        if pending is None:
-            parameter._feedback = [walk]
-        elif isinstance(pending, list):
-            pending.append(walk)
-        else:
-            _expand(walk, parameter, pending)
+        _leave(parameter, walk)
+
+
+def _leave(parameter: Any, part: Any) -> None:
+    """Add a walk, or a dict of feedback by child, to what a parameter has got and nobody has read."""
+    pending = parameter._feedback
+    if isinstance(pending, list):
+        pending.append(part)
+    else:
+        parameter._feedback = [part] if pending is None else [pending, part]
 
 
 def expanded(parameter: Any) -> dict[Any, list[Any]]:
-    """The feedback of a node as the dict that its `feedback` shows."""
+    """The feedback of a node as the dict that its `feedback` shows.
+
+    A new dict each time that something has come in between: whoever iterates over the old one is not disturbed.
+    """
     with feedback_lock:
         pending = parameter._feedback
-        if not isinstance(pending, dict):
-            feedback: dict[Any, list[Any]] = {}
-            for walk in pending or ():
-                _expand(walk, parameter, feedback)
-            parameter._feedback = feedback
-        return parameter._feedback  # type: ignore[no-any-return]
+        if isinstance(pending, dict):
+            return pending
+        feedback: dict[Any, list[Any]] = {}
+        for part in pending or ():
+            for child, sent in part.items() if isinstance(part, dict) else _views(part, parameter):
+                feedback.setdefault(child, []).extend(sent)
+        parameter._feedback = feedback
+        return feedback
 
 
-def _expand(walk: Walk, parameter: Any, feedback: dict[Any, list[Any]]) -> None:
+def _views(walk: Walk, parameter: Any) -> list[tuple[Any, list[Any]]]:
+    """What a walk leaves with a parameter, by child."""
     children = walk.entries[parameter]
     if not children:  # the output is the parameter itself: its own feedback comes from a node of its own
-        feedback[walk.source] = [TraceGraph.view(walk, parameter, [])]
-    for child in children:
-        feedback.setdefault(child, []).append(TraceGraph.view(walk, parameter, [child]))
+        return [(walk.source, [TraceGraph.view(walk, parameter, [])])]
+    return [(child, [TraceGraph.view(walk, parameter, [child])]) for child in children]
 
 
 def feedback_of(parameter: Any) -> TraceGraph:
-    """All the feedback of a node as one graph, still to be read."""
+    """All the feedback of a node as one graph, still to be read.
+
+    Raises:
+        TypeError: if a propagator has sent something else than graphs.
+    """
     with feedback_lock:
         pending = parameter._feedback
-        if not pending:
-            return TraceGraph.empty()
-        if isinstance(pending, list):
-            return TraceGraph._lazy(*((walk, parameter, walk.entries[parameter]) for walk in pending))
-        return GraphPropagator().aggregate(pending)
+        parts: list[Any] = []
+        for part in pending if isinstance(pending, list) else [pending or {}]:
+            if isinstance(part, Walk):
+                parts.append((part, parameter, part.entries[parameter]))
+            else:
+                parts.extend(each for sent in part.values() for each in sent)
+    for part in parts:
+        if not isinstance(part, (tuple, TraceGraph)):
+            raise TypeError(f"the feedback of {parameter.name} must be graphs to be joined, but it holds {part!r}.")
+    return TraceGraph._lazy(*parts) if parts else TraceGraph.empty()
 
 
 def _pass_messages(walk: Walk, propagator: Propagator) -> None:
-    """Pass messages from the output down; each computed node sends once, when all its children have."""
-    output = walk.output
+    """Pass messages from the output down; each computed node sends once, when all its children have.
+
+    Parameters get theirs at the end, so a propagator that raises leaves no trace.
+    """
     receivers = {*walk.path, *walk.entries}
-    output._add_feedback(walk.source, propagator.init_feedback(output, walk.feedback))
+    inboxes = {walk.output: {walk.source: [propagator.init_feedback(walk.output, walk.feedback)]}}
     for node in reversed(walk.path):
-        if not node._feedback:
+        received = inboxes.get(node)
+        if received is None:
             continue
-        for parent, message in propagator(node).items():
+        before, node._feedback = node._feedback, received
+        try:
+            messages = propagator(node)
+        finally:
+            node._feedback = before
+        for parent, message in messages.items():
             if parent in receivers:
-                parent._add_feedback(node, message)
-        if node not in walk.entries:
-            node._feedback = None
-    if output not in walk.entries:
-        output._feedback = None
+                inboxes.setdefault(parent, {}).setdefault(node, []).append(message)
+    for parameter in walk.entries:
+        if parameter in inboxes:
+            _leave(parameter, inboxes[parameter])
 
 
 def _finish(walk: Walk) -> None:
@@ -138,18 +162,25 @@ def _finish(walk: Walk) -> None:
 
 
 def _warn_unreached(output: Any) -> None:
-    roots = [node.name for node in ancestors([output]) if not node._parents]
-    shown = ", ".join(roots[:5]) + (f" and {len(roots) - 5} more" if len(roots) > 5 else "")
-    if roots == [output.name]:
-        cause = "it has no inputs: it was made by node(), inside no_trace(), or by a function without traced inputs"
+    roots = [node for node in ancestors([output]) if not node._parents]
+    cut = [node for node in roots if node._computed]
+    if cut:
+        cause = f"the path ends at {_listed(cut)}, computed by no_trace(), detach() or a function without traced inputs"
+    elif not output._parents:
+        cause = "it is a value that was not computed from any other"
     else:
-        cause = f"it was computed from {shown}, of which none is trainable"
+        cause = f"it was computed from {_listed(roots)}, of which none is trainable"
     warnings.warn(
         f"The feedback on {output.name} reaches no trainable parameter: {cause}. "
         "Make a value trainable with node(value, trainable=True), or a function with bundle(trainable=True).",
         UnreachedFeedbackWarning,
         stacklevel=4,
     )
+
+
+def _listed(nodes: list[Any]) -> str:
+    shown = ", ".join(node.name for node in nodes[:5])
+    return shown + (f" and {len(nodes) - 5} more" if len(nodes) > 5 else "")
 
 
 def _drawn(walk: Walk, options: dict[str, Any]) -> graphviz.Digraph:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
-__all__ = ["ancestors", "expandable_of", "hidden_parameters", "inner_output", "parameters_of"]
+__all__ = ["ancestors", "expandable_of", "hidden_parameters", "inner_output", "parameters_of", "values_read"]
 
 _level = attrgetter("_level")
 
@@ -65,10 +65,27 @@ def hidden_parameters(node: Any) -> list[Any]:
 
 
 def expandable_of(node: Any) -> set[Any]:
-    """The nodes, among a node and its visible ancestors, whose inner graph depends on parameters that are not visible."""
+    """The nodes, among a node and its ancestors, whose inner graph depends on parameters that are not visible."""
     found = set()
     for each in ancestors([node]):
-        if each._info is not None and (hidden := hidden_parameters(each)):
-            if not parameters_of(each).issuperset(hidden):
-                found.add(each)
+        hidden = hidden_parameters(each) if each._info is not None else []
+        if hidden and not parameters_of(each).issuperset(hidden):
+            found.add(each)
     return found
+
+
+def values_read(nodes: Iterable[Any]) -> dict[Any, Any]:
+    """What the forward pass read: for each input of a call with trainable inputs, hidden ones too, its value then."""
+    values: dict[Any, Any] = {}
+    waiting = list(nodes)
+    seen = set()
+    for node in waiting:  # grows while it is walked
+        if node._read is not None:
+            for parent, value in zip(node._parents, node._read):  # noqa: B905 - of the same length, in a hot loop
+                values.setdefault(parent, value)
+        if node._info is not None:
+            inner = inner_output(node)
+            if inner is not None and inner not in seen:
+                seen.add(inner)
+                waiting.extend(ancestors([inner]))
+    return values

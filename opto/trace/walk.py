@@ -1,8 +1,8 @@
 """One reverse pass over the graph above an output, and what each parameter sees of it.
 
-The paper's propagator (arXiv 2406.16218, section 4) sends every node the subgraph that its children collected: N^2 log N
-for N nodes. Here one pass, linear in nodes and edges, marks what lies on a path from a parameter to the output; each
-parameter remembers only the walk and the children through which it enters it. Reading computes the nodes.
+The paper's propagator (arXiv 2406.16218, section 4) sends every node the subgraph that its children collected:
+N^2 log N for N nodes. Here one pass, linear in nodes and edges, marks what lies on a path from a parameter to the
+output; each parameter remembers only the walk and the children through which it enters it. Reading computes the nodes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from opto.trace.dependencies import ancestors, hidden_parameters
+from opto.trace.dependencies import ancestors, hidden_parameters, values_read
 
 __all__ = ["Walk"]
 
@@ -25,11 +25,12 @@ class Walk:
         entries: for each trainable node, the children through which it enters the path.
     """
 
-    __slots__ = ("entries", "output", "path", "source")
+    __slots__ = ("_value", "entries", "output", "path", "source")
 
     def __init__(self, output: Any, source: Any, *, nested: bool = True) -> None:
         self.output = output
         self.source = source
+        self._value = output._data
         self.path: list[Any] = []
         self.entries: dict[Any, list[Any]] = {}
         if output.trainable and not output._parents:
@@ -60,7 +61,7 @@ class Walk:
                 for parameter in hidden_parameters(node):
                     on_path = True
                     self._enter(parameter, node)
-            if on_path:
+            if on_path or node.trainable:
                 alive.add(node)
                 path.append(node)
                 if node.trainable:  # a trainable node with a past is a parameter too
@@ -100,11 +101,5 @@ class Walk:
         return list(found)
 
     def values(self, nodes: Iterable[Any]) -> dict[Any, Any]:
-        """For the parameters that `nodes` were computed from: the value that this forward pass read."""
-        values: dict[Any, Any] = {}
-        for node in nodes:
-            if node._read is not None:
-                for parent, value in zip(node._parents, node._read):
-                    if parent.trainable:
-                        values.setdefault(parent, value)
-        return values
+        """For the trainable nodes among some nodes of the walk: the value that this forward pass read."""
+        return {self.output: self._value, **values_read(nodes)}

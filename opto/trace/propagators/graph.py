@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from opto.trace.dependencies import ancestors, hidden_parameters, inner_output
+from opto.trace.abstract_node import same_value
+from opto.trace.dependencies import ancestors, hidden_parameters, inner_output, values_read
 from opto.trace.propagators.propagators import Propagator
 from opto.trace.walk import Walk
 
@@ -35,11 +36,11 @@ class TraceGraph:
     __slots__ = ("_feedback", "_graph", "_parts", "_values")
 
     def __init__(self, graph: Iterable[tuple[int, Any]], user_feedback: Any = None) -> None:
-        self._graph: list[tuple[int, Any]] | None = sorted(graph, key=_by_level)
+        self._graph: list[tuple[int, Any]] | None = sorted(_checked(graph), key=_by_level)
         self._feedback: list[tuple[str, Any]] = []
         if user_feedback is not None:
             self._feedback = [(self._graph[-1][1].py_name if self._graph else "output", user_feedback)]
-        self._values: dict[Any, Any] = {}
+        self._values: dict[Any, Any] | None = None  # found when asked for
         self._parts: tuple[Any, ...] = ()
 
     @classmethod
@@ -48,7 +49,7 @@ class TraceGraph:
         made = object.__new__(cls)
         made._graph = None
         made._feedback = []
-        made._values = {}
+        made._values = None
         made._parts = parts
         return made
 
@@ -65,6 +66,8 @@ class TraceGraph:
     @classmethod
     def expand(cls, node: Any) -> TraceGraph:
         """The graph inside a call of a `traceable_code` bundle, with the parameters it hides; empty for other nodes."""
+        if not hasattr(node, "_parents"):
+            raise TypeError(f"node must be a node, got {node!r}.")
         inner = inner_output(node)
         if inner is None:
             return cls.empty()
@@ -95,7 +98,12 @@ class TraceGraph:
     def value(self, node: Any) -> Any:
         """The value of a node that the forward pass read; a parameter may hold another one by now."""
         self._join()
-        return self._values.get(node, node._data)
+        return self._known_values().get(node, node._data)
+
+    def _known_values(self) -> dict[Any, Any]:
+        if self._values is None:
+            self._values = values_read(node for _, node in self._graph or ())
+        return self._values
 
     def __len__(self) -> int:
         return len(self.graph)
@@ -116,13 +124,14 @@ class TraceGraph:
     def __add__(self, other: Any) -> TraceGraph:
         if isinstance(other, TraceGraph):
             return TraceGraph._lazy(self, other)
-        return self if other == 0 else NotImplemented
+        return self if isinstance(other, int) and other == 0 else NotImplemented  # where `sum` starts
 
     __radd__ = __add__
 
     def _join(self) -> list[tuple[int, Any]]:
+        parts = self._parts  # before the look at the graph: another thread sets that first, and then lets go of these
         if self._graph is None:
-            found, self._feedback, self._values = _joined(self._parts)
+            found, self._feedback, self._values = _joined(parts)
             self._graph = sorted(((node._level, node) for node in found), key=_by_level)
             self._parts = ()
         return self._graph
@@ -149,7 +158,7 @@ class TraceGraph:
         return notebook_bundle(self.visualize())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self.graph, self._feedback, list(self._values.items()))
+        return _restored, (self.graph, self._feedback, list(self._known_values().items()))
 
 
 def _restored(graph: Any, feedback: Any, values: Any) -> TraceGraph:
@@ -160,18 +169,23 @@ def _restored(graph: Any, feedback: Any, values: Any) -> TraceGraph:
 
 def _joined(parts: tuple[Any, ...]) -> tuple[list[Any], list[tuple[str, Any]], dict[Any, Any]]:
     """The nodes, feedback and read values of lazy parts: one pass over the parts, and one over each walk."""
-    whole: list[TraceGraph] = []
+    whole: dict[int, TraceGraph] = {}
     views: dict[int, tuple[Walk, dict[Any, None], dict[Any, None]]] = {}
     order: list[tuple[bool, int]] = []
     waiting = list(reversed(parts))
+    seen = set()
     while waiting:
         part = waiting.pop()
         if isinstance(part, TraceGraph):
+            if id(part) in seen:
+                continue  # sums share parts: each is taken once, however many ways lead to it
+            seen.add(id(part))
+            inner = part._parts  # before the look at the graph; see `_join`
             if part._graph is None:
-                waiting.extend(reversed(part._parts))
+                waiting.extend(reversed(inner))
             else:
-                order.append((True, len(whole)))
-                whole.append(part)
+                order.append((True, id(part)))
+                whole[id(part)] = part
             continue
         walk, parameter, children = part
         if id(walk) not in views:
@@ -188,7 +202,7 @@ def _joined(parts: tuple[Any, ...]) -> tuple[list[Any], list[tuple[str, Any]], d
         if is_whole:
             graph = whole[key]
             nodes.update((node, None) for _, node in graph._graph or ())
-            values.update(graph._values)
+            values.update(graph._known_values())
             given = graph._feedback
         else:
             walk, parameters, entries = views[key]
@@ -204,16 +218,24 @@ def _equal(left: Any, right: Any) -> bool:
     if left is right:
         return True
     try:
-        return type(left) is type(right) and bool(left == right)
-    except Exception:  # arrays and other values without a truth: told apart
+        return type(left) is type(right) and same_value(left, right)
+    except Exception:  # whatever a foreign `==` raises: told apart
         return False
+
+
+def _checked(graph: Iterable[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    pairs = list(graph)
+    for each in pairs:
+        if not isinstance(each, tuple) or len(each) != 2 or not hasattr(each[1], "_parents"):
+            raise TypeError(f"graph must hold pairs of level and node, got {each!r}.")
+    return pairs
 
 
 class GraphPropagator(Propagator):
     """The paper's propagator: what travels is the graph itself.
 
-    `backward` recognizes it and takes one linear walk instead of passing messages. Subclass it, or `register` a function
-    for an operator, to change what some nodes send: then messages are passed node by node.
+    `backward` recognizes it and takes one linear walk instead of passing messages. Subclass it, or `register` a
+    function for an operator, to change what some nodes send: then messages are passed node by node.
     """
 
     def init_feedback(self, node: Any, feedback: Any) -> TraceGraph:

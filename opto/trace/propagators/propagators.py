@@ -30,6 +30,8 @@ class Propagator(abc.ABC):
 
     def register(self, op_name: str, function: Callable[[Any], dict[Any, Any]]) -> None:
         """Let `function(child)` propagate through the operator called `op_name`, in place of `_propagate`."""
+        if not isinstance(op_name, str):
+            raise TypeError(f"op_name must be the name of an operator, such as 'add', got {op_name!r}.")
         if not callable(function):
             raise TypeError(f"function must be callable, got {function!r}.")
         self._registered[op_name] = function
@@ -46,9 +48,14 @@ class Propagator(abc.ABC):
         """What `propagate` says, checked.
 
         Raises:
+            TypeError: if it is no dict.
             ValueError: if a parent is missing.
         """
         feedback = self.propagate(child)
+        if not isinstance(feedback, dict):
+            raise TypeError(
+                f"{type(self).__name__} must give a dict of parent -> feedback for {child.name}, got {feedback!r}."
+            )
         missing = [parent.name for parent in child.parents if parent not in feedback]
         if missing:
             raise ValueError(f"{type(self).__name__} gave no feedback for {missing}, parents of {child.name}.")
