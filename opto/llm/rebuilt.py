@@ -54,6 +54,11 @@ class Rebuilt(Model):
                 self._model, self._made = as_model(self.factory()), now
             return self._model
 
+    @property
+    def name(self) -> str:
+        """The name of the inner model."""
+        return self.model.name
+
     def complete(self, messages: Messages, **options: Any) -> Any:
         """The answer of the inner model."""
         return self.model(messages=messages, **options)

@@ -77,9 +77,10 @@ class Recorded(Model):
     @property
     def answered_by(self) -> str:
         """Who gave the answers: the label given, else the one in the file, else the name of the model."""
-        return self._answered_by or self._header_label or (self.model.name if self.model else "")
+        return self._answered_by or self._header_label or ("" if self.model is None else self.model.name)
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
         """How many exchanges are on file."""
         return len(self._exchanges)
 

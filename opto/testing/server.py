@@ -68,13 +68,14 @@ class ModelServer:
         self._planned: deque[_Failure] = deque()
         self._lock = threading.Lock()
         self._released = threading.Event()
+        self._server: _Server | None = None
         self.requests: list[ServedRequest] = []
-        self._server = _Server(("127.0.0.1", 0), _Handler, bind_and_activate=False)
-        self._server.owner = self
 
     @property
     def url(self) -> str:
         """The address of the API, to give to a client as `api_base`."""
+        if self._server is None:
+            raise RuntimeError("the server is not running: use it in a `with` statement")
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
     def fail_next(
@@ -97,8 +98,8 @@ class ModelServer:
         self._released.set()
 
     def __enter__(self) -> ModelServer:
-        self._server.server_bind()
-        self._server.server_activate()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.owner = self
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, name="opto-model-server", daemon=True
         )
@@ -108,10 +109,12 @@ class ModelServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        assert self._server is not None
         self.release()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        self._server = None
 
     def _admit(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> _Failure | None:
         """Note a request down and decide whether it fails."""

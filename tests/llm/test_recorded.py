@@ -76,7 +76,7 @@ def test_concurrent_calls_lose_nothing(path):
     recording = Recorded(path, FromCallable(echo), "record")
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda number: recording(ask(f"q{number % 10}")), range(80)))
-    assert len(Recorded(path)) == 80
+    assert Recorded(path).count == 80
     replay = Recorded(path)
     assert [replay(ask(f"q{number % 10}")).text for number in range(80)] == [f"answer to q{n % 10}" for n in range(80)]
 
@@ -126,7 +126,7 @@ def test_auto_asks_only_for_what_is_not_on_file(path):
     recording = Recorded(path, model, "auto")
     assert [recording(ask(text)).text for text in "aba"] == ["one", "two", "three"]
     assert len(model.requests) == 2
-    assert len(Recorded(path)) == 3
+    assert Recorded(path).count == 3
 
 
 def test_auto_begins_a_file_and_needs_no_model_for_what_is_there(path):
@@ -200,7 +200,7 @@ def test_two_answers_to_one_request_are_refused(path):
     request = {"messages": [{"role": "user", "content": "a"}], "options": {}}
     for text in ("one", "one", "two"):
         if text == "two":
-            assert len(Recorded(path)) == 1
+            assert Recorded(path).count == 1
         answer = Response.from_text(text).to_dict()
         append_exchange(path, {"occurrence": 1, "request": request, "response": answer}, answered_by="x")
     with pytest.raises(FileFormatError, match="two answers"):
@@ -265,3 +265,8 @@ class TestRecorded(ModelSuite):
 
     def make_model(self):
         return Recorded(self.path, echo, "auto")
+
+
+def test_empty_recording_is_still_a_model(path):
+    """`model or default` does not pass over a recording that has no exchange yet."""
+    assert Recorded(path, echo, "record")

@@ -189,3 +189,9 @@ def test_wrong_plans_are_refused():
         ModelServer(failure_rates={200: 0.1})
     with pytest.raises(ValueError, match="at most 1"):
         ModelServer(failure_rates={"429": 0.7, "500": 0.7})
+
+
+def test_address_needs_a_running_server():
+    """Outside of its context the server has no address."""
+    with pytest.raises(RuntimeError, match="with"):
+        _ = ModelServer().url
