@@ -37,7 +37,7 @@ class Recorded(Model):
     Args:
         path: the file.
         model: the model to ask; not needed for a replay.
-        mode: "replay" answers from the file alone; "record" asks the model always, and begins a new file; "auto"
+        mode: "replay" answers from the file alone; "record" begins a new file; "auto"
             replays what is on file and asks the model for the rest.
         answered_by: who answers, in free words, to be written into the file; by default the name of the model.
 
@@ -119,8 +119,8 @@ class Recorded(Model):
     def _take_number(self, key: str) -> int:
         with self._lock:
             if returned := self._returned.get(key):
-                returned.sort(reverse=True)
-                return returned.pop()
+                returned.remove(lowest := min(returned))
+                return lowest
             self._counts[key] += 1
             return self._counts[key]
 
@@ -134,7 +134,7 @@ class Recorded(Model):
         self, place: _Place, reserved: int | None, messages: Messages, options: dict[str, Any]
     ) -> Response | None:
         """The recorded answer; None when the model is to be asked."""
-        answer = None if self.mode == "record" else self._exchanges.get(place)
+        answer = self._exchanges.get(place)
         if answer is None and (self.mode == "replay" or self.model is None):
             self._return_number(place, reserved)
             raise ReplayError(self._explain(place, request_data(messages, options)))

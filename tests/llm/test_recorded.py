@@ -148,6 +148,43 @@ def test_failure_is_not_recorded_and_gives_its_number_back(path):
     assert [replay(ask("a")).text for _ in range(2)] == ["one", "two"]
 
 
+def test_numbers_come_back_lowest_first(path):
+    """Of several failed requests the first one's place is filled first."""
+
+    async def run():
+        ends = [asyncio.get_running_loop().create_future() for _ in range(5)]
+        waiting = iter(ends)
+
+        async def model(messages, **options):
+            return await next(waiting)
+
+        recording = Recorded(path, model, "record")
+        tasks = [asyncio.ensure_future(recording.acall(ask("a"))) for _ in range(3)]
+        await asyncio.sleep(0)
+        ends[2].set_result("third")
+        await tasks[2]
+        for place in (0, 1):  # the first is the first to fail, so that its number is not the last to come back
+            ends[place].set_exception(ModelError("busy"))
+            with pytest.raises(ModelError):
+                await tasks[place]
+        for place, text in ((3, "first"), (4, "second")):
+            ends[place].set_result(text)
+            assert (await recording.acall(ask("a"))).text == text
+
+    asyncio.run(run())
+    replay = Recorded(path)
+    assert [replay(ask("a")).text for _ in range(3)] == ["first", "second", "third"]
+
+
+def test_request_that_was_answered_is_not_asked_again(path):
+    """The same reserved request gets the same answer, also while recording."""
+    model = Scripted(["one", "two"])
+    recording = Recorded(path, model, "record")
+    place = recording.reserve(ask("a"))
+    assert [recording(ask("a"), **place).text for _ in range(2)] == ["one", "one"]
+    assert model.remaining == 1
+
+
 def test_reserved_request_keeps_its_number_when_it_fails(path):
     """A retry of a reserved request records under the same number, and no other request takes it."""
     recording = Recorded(path, Scripted([ModelError("busy"), "other", "mine"]), "record")
