@@ -200,9 +200,7 @@ class Optimizer:
         Raises:
             TypeError: a key is not a `ParameterNode`. No value is set then.
         """
-        for parameter in update_dict:
-            if not isinstance(parameter, ParameterNode):
-                raise TypeError(f"update_dict must map ParameterNodes to values, got the key {parameter!r}.")
+        _check_update(update_dict)
         trainable = [parameter for parameter in update_dict if parameter.trainable]
         values = [update_dict[parameter] for parameter in trainable]
         values = [value._data if isinstance(value, Node) else value for value in values]
@@ -313,6 +311,7 @@ class Optimizer:
         return own is not getattr(Optimizer, name)
 
     def _apply(self, values: Update, bypassing: bool) -> Update:
+        _check_update(values)
         projected: Update | None = self.project(values)
         accepted = self._accept(values if projected is None else projected)  # older ones project in place
         old = {parameter.py_name: plain(parameter._data) for parameter in accepted}
@@ -347,6 +346,14 @@ def _checked_parameters(parameters: Any) -> list[ParameterNode[Any]]:
     if not unique:
         raise ValueError("parameters must hold at least one ParameterNode, got none: is anything trainable?")
     return list(unique.values())
+
+
+def _check_update(values: Any) -> None:
+    if not isinstance(values, Mapping):
+        raise TypeError(f"an update must map ParameterNodes to values, got {values!r}.")
+    for parameter in values:
+        if not isinstance(parameter, ParameterNode):
+            raise TypeError(f"an update must map ParameterNodes to values, got the key {parameter!r}.")
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -119,9 +119,9 @@ def node_to_function_feedback(trace_graph: TraceGraph, *, names: Mapping[int, st
 
 
 def _feedback(trace_graph: TraceGraph, names: Mapping[str, str]) -> Any:
-    feedback = trace_graph.user_feedback
-    if not isinstance(feedback, list) or len(trace_graph._feedback) < 2 or feedback != trace_graph._feedback:
-        return feedback
+    feedback, labelled = trace_graph.user_feedback, trace_graph._feedback
+    if not isinstance(feedback, list) or len(labelled) < 2 or [*map(id, feedback)] != [*map(id, labelled)]:
+        return feedback  # a value, which may itself be a list of pairs
     return LabelledFeedback((names.get(name, name), said) for name, said in feedback)
 
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import copy
+import inspect
 import pickle
+import textwrap
 import threading
 import weakref
 
@@ -178,6 +180,28 @@ class TestStep:
         with pytest.raises(TypeError, match="must map ParameterNodes"):
             Constant([x]).update({x: 5, "int0": 6})
         assert x.data == 1
+
+    @pytest.mark.parametrize("wrong", [None, [1], {"int0": 5}])
+    def test_a_proposal_must_be_an_update(self, wrong):
+        """A `_step` that returns something else is told so."""
+
+        class Own(Optimizer):
+            def _step(self):
+                return wrong
+
+        with pytest.raises(TypeError, match="must map ParameterNodes"):
+            Own([node(1, trainable=True)]).step()
+
+    def test_the_example_of_the_docstring(self):
+        """It shortens two texts with two requests."""
+        text = inspect.getdoc(Optimizer)
+        example = textwrap.dedent(text[text.index("    class Shorten") : text.index("One that needs no model")])
+        names = {"Optimizer": Optimizer, "Request": Request}
+        exec(example, names)
+        x, y = node("a long text", trainable=True), node("another one", trainable=True)
+        optimizer = names["Shorten"]([x, y], lambda messages: messages[0]["content"].removeprefix("Shorten: ")[:5])
+        optimizer.backward(x + y, "too long")
+        assert optimizer.step() == {x: "a lon", y: "anoth"}
 
     def test_update_unwraps_nodes(self):
         """A value that is a node gives its data."""
