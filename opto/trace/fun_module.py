@@ -61,7 +61,13 @@ class FunModule(Module):
 
     _is_bundle = True
 
-    def __init__(self, function: Any, options: Options, source: FunctionSource | None = None) -> None:
+    def __init__(
+        self,
+        function: Any,
+        options: Options,
+        source: FunctionSource | None = None,
+        parameter: ParameterNode[str] | None = None,
+    ) -> None:
         self.source = source
         self._kind = type(function) if isinstance(function, (staticmethod, classmethod)) else None
         function = function.__func__ if self._kind else function
@@ -91,7 +97,7 @@ class FunModule(Module):
         functools.update_wrapper(self, function)
         if options.trainable:
             self.result_base = "eval"
-            self.parameter = self._code_parameter()
+            self.parameter = self._code_parameter() if parameter is None else parameter
         if options.output_name is not None:
             self.result_base = checked_name(options.output_name)
 
@@ -251,9 +257,8 @@ class FunModule(Module):
         if self_node is None or self_node._data is not instance:
             self_node = Node(instance, name="self", description="The object that the method belongs to.")
             self._keep(instance, SELF_NODE, self_node)
-        bound = BoundFunModule(self, self_node)
-        if found is not None:  # a shallow copy of an object shares its parameters
-            bound.parameter = found.parameter
+        # A shallow copy of an object shares its parameters.
+        bound = BoundFunModule(self, self_node, None if found is None else found.parameter)
         self._keep(instance, self._key, bound)
         return bound
 
@@ -300,19 +305,22 @@ class FunModule(Module):
 class BoundFunModule(FunModule):
     """A bundled method of one object: passes the object's node as the first input."""
 
-    def __init__(self, method: FunModule, self_node: Node[Any]) -> None:
+    def __init__(
+        self, method: FunModule, self_node: Node[Any], parameter: ParameterNode[str] | None = None
+    ) -> None:
         self.__dict__.update(method.__dict__)
         self.self_node = self_node
         self.method = method
-        if method.parameter is not None:
-            original = method.parameter
-            self.parameter = ParameterNode(
+        original = method.parameter
+        if parameter is None and original is not None:
+            parameter = ParameterNode(
                 original._data,
                 name="__code",
                 description=original._text,
                 projections=list(original.projections),
                 constraint=original.constraint,
             )
+        self.parameter = parameter
 
     @property
     def __self__(self) -> Any:

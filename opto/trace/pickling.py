@@ -6,6 +6,9 @@ pickle; so do computed nodes, through the table that is being written.
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+import sys
 import weakref
 from importlib import import_module
 from typing import Any
@@ -29,26 +32,24 @@ def reduce_node(node: Any) -> tuple[Any, ...]:
     return _from_table, (table, table.position(node))
 
 
-def _blank(kind: type) -> Any:
+def _blank(kind: Any) -> Any:
     made = object.__new__(kind)
     made._children, made._sweep_at, made._feedback = [], FIRST_SWEEP, None
-    if hasattr(kind, "_read") and "_parents" in getattr(kind, "__slots__", ()) or _is_message(kind):
+    if kind._computed:
         made._parents, made._names, made._op, made._read, made._done = (), (), None, None, False
     return made
-
-
-def _is_message(kind: type) -> bool:
-    return any("_parents" in vars(each).get("__slots__", ()) for each in kind.__mro__)
 
 
 def _state(node: Any) -> dict[str, Any]:
     state = {name: getattr(node, name) for name in _SHARED}
     state["_data"] = node._data
     for name in ("projections", "constraint", "trainable"):
-        if hasattr(node, name) and not (name == "trainable" and _is_message(type(node))):
+        if hasattr(node, name) and not (name == "trainable" and node._computed):
             state[name] = getattr(node, name)
-    if _is_message(type(node)):
+    if node._computed:
         state["_op"], state["_done"] = node._op, node._done
+        if node._op is not None and isinstance(node._info, dict):  # the operation brings its function itself
+            state["_info"] = {key: value for key, value in node._info.items() if key != "fun"}
     state.update(getattr(node, "__dict__", {}))
     return state
 
@@ -56,12 +57,17 @@ def _state(node: Any) -> dict[str, Any]:
 def _set_state(node: Any, state: dict[str, Any]) -> None:
     for name, value in state.items():
         setattr(node, name, value)
+    if node._op is not None and isinstance(node._info, dict):
+        node._info = {"fun": getattr(node._op, "fun", node._op), **node._info}
     if GRAPH.LEGACY_GRAPH_BEHAVIOR:
         GRAPH.register(node)
 
 
 class _Table:
-    """Computed nodes in the order of their levels, each with the positions of its inputs."""
+    """Computed nodes in the order of their levels, each with the positions of its inputs.
+
+    All of them are made blank before any is filled, so a value may refer back to a node of the table.
+    """
 
     def __init__(self, output: Any) -> None:
         self._nodes: list[Any] = []
@@ -84,24 +90,26 @@ class _Table:
             for parent in node._parents:
                 place = self._positions.get(parent)
                 inputs.append(place if place is not None else -1 - outside.setdefault(parent, len(outside)))
-            rows.append((type(node), tuple(inputs), node._names, node._read, _state(node)))
-        return _table, (list(outside), rows)
+            rows.append((tuple(inputs), node._names, node._read, _state(node)))
+        kinds = [type(node) for node in self._nodes]
+        return _blank_table, (kinds,), (list(outside), rows), None, None, _fill_table
 
 
-def _table(outside: list[Any], rows: list[Any]) -> list[Any]:
-    """The nodes of a table, from its rows and the nodes that they refer to outside of it."""
-    nodes: list[Any] = []
-    for kind, inputs, names, read, state in rows:
-        made = _blank(kind)
+def _blank_table(kinds: list[type]) -> list[Any]:
+    return [_blank(kind) for kind in kinds]
+
+
+def _fill_table(nodes: list[Any], content: tuple[list[Any], list[Any]]) -> None:
+    """Fill the nodes of a table from its rows and the nodes outside of it that they refer to."""
+    outside, rows = content
+    for made, (inputs, names, read, state) in zip(nodes, rows, strict=True):
         made._parents = tuple([nodes[place] if place >= 0 else outside[-1 - place] for place in inputs])
         made._names, made._read = names, read
         _set_state(made, state)
-        reference = weakref.ref(made)
         if not made._done:
+            reference = weakref.ref(made)
             for parent in dict.fromkeys(made._parents):
                 parent._adopt(reference)
-        nodes.append(made)
-    return nodes
 
 
 def _from_table(nodes: list[Any], position: int) -> Any:
@@ -115,18 +123,23 @@ def reduce_bundle(bundle: Any) -> Any:
     """For `FunModule.__reduce__`: by reference where the function can be imported, else by its parts."""
     method = bundle.__dict__.get("method")
     if method is not None:
-        return _bound, (type(bundle), method, bundle.self_node), {"parameter": bundle.parameter}
-    reference = _importable(bundle)
+        reference = _reference(method)
+        return _bound, (type(bundle), reference or method, bundle.self_node, bundle.parameter)
+    reference = _reference(bundle)
     if reference is None:
-        return _rebuilt, (type(bundle), bundle.fun, _portable(bundle)), {"parameter": bundle.parameter}
+        parts = bundle._kind(bundle.fun) if bundle._kind else bundle.fun
+        options = dataclasses.replace(bundle._options, scope={})
+        # What surrounds the code may lead back to the bundle, so it comes when the bundle is there.
+        return _rebuilt, (type(bundle), parts, options, bundle.source, bundle.parameter), {"_options": _portable(bundle)}
     if bundle.parameter is None:
         return _imported, reference
     return _twin, (*reference, bundle.parameter)
 
 
-def _importable(bundle: Any) -> tuple[str, str] | None:
+def _reference(bundle: Any) -> tuple[str, str] | None:
+    """Module and name under which an importing process finds this bundle; None if it does not."""
     module, name = getattr(bundle, "__module__", None), getattr(bundle, "__qualname__", None)
-    if not module or not name or module == "__main__":
+    if not module or not name or module == "__main__" or module not in sys.modules:
         return None
     try:
         found = _imported(module, name)
@@ -138,7 +151,9 @@ def _importable(bundle: Any) -> tuple[str, str] | None:
 def _imported(module: str, name: str) -> Any:
     found: Any = import_module(module)
     for part in name.split("."):
-        found = vars(found)[part] if isinstance(found, type) and part in vars(found) else getattr(found, part)
+        found = inspect.getattr_static(found, part)
+    while not getattr(found, "_is_bundle", False):  # below other decorators
+        found = found.__wrapped__
     return found
 
 
@@ -149,17 +164,20 @@ def _twin(module: str, name: str, parameter: Any) -> Any:
 
 
 def _portable(bundle: Any) -> Any:
-    """The options, with only those variables around the definition that the code names."""
-    import dataclasses
-
-    names = set(_names_of(bundle.fun.__code__)) if hasattr(bundle.fun, "__code__") else set()
+    """The options, with those variables around the definition that its code names."""
+    function = inspect.unwrap(bundle.fun)
+    own = set(_names_of(function.__code__)) if hasattr(function, "__code__") else set()
+    names = set(own)
     if bundle.parameter is not None:
         try:
             names.update(_names_of(compile(bundle.parameter._data, "<opto>", "exec")))
-        except SyntaxError:
+        except (SyntaxError, TypeError, ValueError):
             pass  # code that does not parse names nothing
-    scope = {name: value for name, value in bundle._options.scope.items() if name in names}
-    return dataclasses.replace(bundle._options, scope=scope, trainable=False)
+    # The function itself brings the globals that it names; what only the new code names would be left behind.
+    known = getattr(function, "__globals__", {})
+    scope = {name: known[name] for name in sorted(names - own) if name in known}
+    scope.update((name, value) for name, value in bundle._options.scope.items() if name in names)
+    return dataclasses.replace(bundle._options, scope=scope)
 
 
 def _names_of(code: Any) -> list[str]:
@@ -170,9 +188,9 @@ def _names_of(code: Any) -> list[str]:
     return found
 
 
-def _rebuilt(kind: type, function: Any, options: Any) -> Any:
-    return kind(function, options)
+def _rebuilt(kind: type, function: Any, options: Any, source: Any, parameter: Any) -> Any:
+    return kind(function, options, source, parameter)
 
 
-def _bound(kind: type, method: Any, self_node: Any) -> Any:
-    return kind(method, self_node)
+def _bound(kind: type, method: Any, self_node: Any, parameter: Any) -> Any:
+    return kind(_imported(*method) if isinstance(method, tuple) else method, self_node, parameter)
