@@ -130,7 +130,8 @@ def reduce_bundle(bundle: Any) -> Any:
         parts = bundle._kind(bundle.fun) if bundle._kind else bundle.fun
         options = dataclasses.replace(bundle._options, scope={})
         # What surrounds the code may lead back to the bundle, so it comes when the bundle is there.
-        return _rebuilt, (type(bundle), parts, options, bundle.source, bundle.parameter), {"_options": _portable(bundle)}
+        state = {"_options": _portable(bundle), "_key": bundle._key}
+        return _rebuilt, (type(bundle), parts, options, bundle.source, bundle.parameter), state
     if bundle.parameter is None:
         return _imported, reference
     return _twin, (*reference, bundle.parameter)
