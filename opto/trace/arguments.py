@@ -72,7 +72,7 @@ def _elements(container: Any) -> list[Any]:
 
 def _attributes(container: NodeContainer) -> dict[str, Any]:
     # A module stands for itself: its parameters are inputs only where its own methods say so.
-    return {} if container._stands_for_itself else vars(container)
+    return {} if container._stands_for_itself else getattr(container, "__dict__", {})
 
 
 def unwrap(value: Any) -> Any:
@@ -82,28 +82,64 @@ def unwrap(value: Any) -> Any:
     """
     if isinstance(value, Node):
         return value._data
-    if not isinstance(value, _CONTAINERS) or not nodes_inside(value):
+    if not isinstance(value, _CONTAINERS):
         return value
-    if isinstance(value, dict):
-        made: Any = {key: unwrap(each) for key, each in value.items()}
-        return made if type(value) is dict else _rebuilt(value, made)
-    if isinstance(value, slice):
-        return slice(unwrap(value.start), unwrap(value.stop), unwrap(value.step))
-    if isinstance(value, _SEQUENCES):
-        elements = [unwrap(each) for each in value]
-        if hasattr(value, "_fields"):
-            return type(value)(*elements)  # a named tuple
-        return type(value)(elements)
-    made = copy.copy(value)
-    for key, each in _attributes(value).items():
-        setattr(made, key, unwrap(each))
+    holders = _holders(value)
+    return _unwrapped(value, holders, {}) if holders else value
+
+
+def _holders(value: Any) -> set[int]:
+    """The ids of the containers, `value` among them, that hold a node at any depth; linear in what is inside."""
+    around: dict[int, list[int]] = {id(value): []}  # container -> the containers that it stands in
+    holders: list[int] = []
+    waiting = [value]
+    while waiting:
+        container = waiting.pop()
+        for each in _elements(container):
+            if isinstance(each, Node):
+                holders.append(id(container))
+            elif id(each) in around:
+                around[id(each)].append(id(container))
+            else:
+                around[id(each)] = [id(container)]
+                waiting.append(each)
+    found: set[int] = set()
+    while holders:
+        key = holders.pop()
+        if key not in found:
+            found.add(key)
+            holders.extend(around[key])
+    return found
+
+
+def _unwrapped(value: Any, holders: set[int], copies: dict[int, Any]) -> Any:
+    if isinstance(value, Node):
+        return value._data
+    if id(value) not in holders:
+        return value
+    if id(value) in copies:
+        return copies[id(value)]
+    if isinstance(value, (list, dict, NodeContainer)):
+        made = copies[id(value)] = copy.copy(value)  # known before it is filled: it may hold itself
+        _fill(made, value, holders, copies)
+    elif isinstance(value, slice):
+        made = slice(*(_unwrapped(each, holders, copies) for each in (value.start, value.stop, value.step)))
+    else:
+        elements = [_unwrapped(each, holders, copies) for each in value]
+        made = type(value)(*elements) if hasattr(value, "_fields") else type(value)(elements)  # a named tuple, or not
+        copies[id(value)] = made
     return made
 
 
-def _rebuilt(original: dict[Any, Any], values: dict[Any, Any]) -> Any:
-    made = copy.copy(original)
-    made.update(values)
-    return made
+def _fill(made: Any, original: Any, holders: set[int], copies: dict[int, Any]) -> None:
+    if isinstance(made, list):
+        made[:] = [_unwrapped(each, holders, copies) for each in original]
+    elif isinstance(made, dict):
+        for key, each in original.items():
+            made[key] = _unwrapped(each, holders, copies)
+    else:
+        for name, each in list(_attributes(original).items()):
+            object.__setattr__(made, name, _unwrapped(each, holders, copies))
 
 
 class _Packing:

@@ -140,7 +140,8 @@ class Node(AbstractNode[T]):
     @property
     def inputs(self) -> dict[str, Node[Any]]:
         """The inputs of the call that made this node, by parameter name (a new dict)."""
-        return dict(zip(self._names, self._parents))  # noqa: B905 - of the same length, and read by every prompt
+        inputs = dict(zip(self._names, self._parents))  # noqa: B905 - of the same length, and read by every prompt
+        return inputs if len(inputs) == len(self._names) else _told_apart(self._names, self._parents)
 
     @property
     def _inputs(self) -> dict[str, Node[Any]]:
@@ -270,3 +271,16 @@ class Node(AbstractNode[T]):
         from opto.trace import pickling
 
         return pickling.reduce_node(self)
+
+
+def _told_apart(names: tuple[str, ...], parents: tuple[Node[Any], ...]) -> dict[str, Node[Any]]:
+    """Inputs of which two have one name: a positional-only parameter and an extra keyword may."""
+    inputs: dict[str, Node[Any]] = {}
+    for name, parent in zip(names, parents, strict=True):
+        number = 1
+        free = name
+        while free in inputs:
+            free = f"{name}_{number}"
+            number += 1
+        inputs[free] = parent
+    return inputs

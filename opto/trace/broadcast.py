@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -13,14 +14,16 @@ __all__ = ["apply_op", "recursive_conversion", "to_data"]
 
 to_data = unwrap
 
+_CONTAINERS = (list, tuple, dict, NodeContainer)
+
 
 def apply_op(op: Callable[..., Any], output: Any, *args: Any, **kwargs: Any) -> Any:
     """Apply `op` to the matching pieces of the inputs, and write the results into `output`.
 
     Args:
         op: any callable; it gets one node from each input.
-        output: a node, or nested lists, tuples, dicts and containers of nodes: the shape to fill. Leaves that are neither
-            node nor container keep their value.
+        output: a node, or nested lists, tuples, dicts and containers of nodes: the shape to fill. Leaves that are
+            neither node nor container keep their value.
         *args: inputs: of the shape of `output`, or single nodes, which go with every piece.
         **kwargs: the same, by keyword.
 
@@ -29,37 +32,63 @@ def apply_op(op: Callable[..., Any], output: Any, *args: Any, **kwargs: Any) -> 
 
     Raises:
         TypeError: if an input is neither a node nor of the type of `output`.
-        ValueError: if lengths differ.
+        ValueError: if an input has another length, or other keys, than `output`.
     """
-    inputs = [*args, *kwargs.values()]
-    for each in inputs:
-        if not isinstance(each, (Node, type(output))):
-            raise TypeError(f"inputs must be nodes or of the type {type(output).__name__} of output, got {each!r}.")
+    for each in (*args, *kwargs.values()):
+        _check_fits(each, output)
     if isinstance(output, Node):
         return op(*args, **kwargs)
+    filled = {}
+    for key, piece in _pieces(output):
+        if isinstance(piece, (Node, *_CONTAINERS)):
+            pieces = [_piece(each, key) for each in args]
+            filled[key] = apply_op(op, piece, *pieces, **{name: _piece(each, key) for name, each in kwargs.items()})
+        else:
+            filled[key] = piece
+    return _filled(output, filled)
 
-    def piece(reach: Callable[[Any], Any], current: Any) -> Any:
-        if not isinstance(current, (Node, list, tuple, dict, NodeContainer)):
-            return current
-        pick = [each if isinstance(each, Node) else reach(each) for each in args]
-        named = {key: each if isinstance(each, Node) else reach(each) for key, each in kwargs.items()}
-        return apply_op(op, current, *pick, **named)
 
-    if isinstance(output, (list, tuple)):
-        for each in inputs:
-            if not isinstance(each, Node) and len(each) != len(output):
-                raise ValueError(f"inputs must have the length {len(output)} of output, got one of {len(each)}.")
-        filled = [piece(lambda each, k=k: each[k], current) for k, current in enumerate(output)]  # type: ignore[misc]
-        if isinstance(output, tuple):
-            return type(output)(filled)
-        output[:] = filled
-    elif isinstance(output, dict):
-        for key, current in output.items():
-            output[key] = piece(lambda each, key=key: each[key], current)  # type: ignore[misc]
-    elif isinstance(output, NodeContainer):
-        for name, current in list(vars(output).items()):
-            setattr(output, name, piece(lambda each, name=name: getattr(each, name), current))  # type: ignore[misc]
+def _check_fits(value: Any, output: Any) -> None:
+    if isinstance(value, Node):
+        return
+    if not isinstance(value, type(output)):
+        raise TypeError(f"inputs must be nodes or of the type {type(output).__name__} of output, got {value!r}.")
+    if isinstance(output, (list, tuple)) and len(value) != len(output):
+        raise ValueError(f"inputs must have the length {len(output)} of output, got {value!r}.")
+    missing = [key for key, _ in _pieces(output) if key not in dict(_pieces(value))]
+    if missing:
+        raise ValueError(f"inputs must have the keys of output, but {missing} are not in {value!r}.")
+
+
+def _pieces(container: Any) -> list[tuple[Any, Any]]:
+    if isinstance(container, (list, tuple)):
+        return list(enumerate(container))
+    if isinstance(container, dict):
+        return list(container.items())
+    return list(vars(container).items()) if isinstance(container, NodeContainer) else []
+
+
+def _piece(value: Any, key: Any) -> Any:
+    if isinstance(value, Node):
+        return value
+    return getattr(value, key) if isinstance(value, NodeContainer) else value[key]
+
+
+def _filled(output: Any, filled: dict[Any, Any]) -> Any:
+    if isinstance(output, tuple):
+        return _sequence_like(output, list(filled.values()))
+    if isinstance(output, NodeContainer):
+        for name, each in filled.items():
+            setattr(output, name, each)
+    elif isinstance(output, (list, dict)):
+        for key, each in filled.items():
+            output[key] = each
     return output
+
+
+def _sequence_like(original: Any, elements: list[Any]) -> Any:
+    named = hasattr(original, "_fields")  # a named tuple
+    return type(original)(*elements) if named else type(original)(elements)
 
 
 def recursive_conversion(true_func: Callable[[Any], Any], false_func: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -69,13 +98,12 @@ def recursive_conversion(true_func: Callable[[Any], Any], false_func: Callable[[
         true_func: what nodes become.
         false_func: what other leaves become.
     """
-    import copy
 
     def convert(value: Any) -> Any:
         if isinstance(value, Node):
             return true_func(value)
         if isinstance(value, (list, tuple, set, frozenset)):
-            return type(value)(convert(each) for each in value)
+            return _sequence_like(value, [convert(each) for each in value])
         if isinstance(value, dict):
             return {key: convert(each) for key, each in value.items()}
         if isinstance(value, NodeContainer):

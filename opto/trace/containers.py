@@ -24,35 +24,34 @@ class NodeContainer:
 
 
 class ParameterContainer(NodeContainer):
-    """An object whose trainable nodes are found in its attributes, also in nested containers."""
+    """An object whose trainable nodes are found in its attributes, also in nested containers, lists and dicts."""
 
     def parameters(self) -> list[ParameterNode[Any]]:
         """All its trainable nodes, those of nested containers included; what is shared repeats."""
-        found: list[ParameterNode[Any]] = []
-        for value in self.parameters_dict().values():
-            if isinstance(value, ParameterNode):
-                found.append(value)
-            else:
-                found.extend(value.parameters())
-        return found
+        return _collected(self, (identity(self),))
 
     def parameters_dict(self) -> dict[str, Any]:
-        """Attribute name -> `ParameterNode` or `ParameterContainer`; trainable methods stand under their own name.
+        """Attribute name -> `ParameterNode` or `ParameterContainer`.
+
+        Trainable methods stand under their own name; a plain list, tuple or dict that holds parameters, at any depth,
+        is given as a `Seq` or `Map` of its elements.
 
         Raises:
             ValueError: if an attribute is a `functools.partial` around a trainable bundle: its parameter would be lost.
         """
         found = {}
         for name, value in inspect.getmembers(self):
-            if name.startswith(RESERVED):
+            if name.startswith("__"):  # Python's own, and what is RESERVED
                 continue
             if isinstance(value, functools.partial) and trainable_method(_innermost(value)):
                 raise ValueError(
-                    f"attribute {name!r} is a functools.partial around the trainable bundle {_innermost(value).name!r}, whose "
-                    "code parameter cannot be reached through it: keep the bundle itself as an attribute."
+                    f"attribute {name!r} is a functools.partial around the trainable bundle "
+                    f"{_innermost(value).name!r}, whose code parameter cannot be reached through it: keep the bundle "
+                    "itself as an attribute."
                 )
-            if _is_parameter(value):
-                found[name] = value
+            entry = entry_of(value)
+            if entry is not None:
+                found[name] = entry
         return found
 
     def copy(self) -> Any:
@@ -66,13 +65,38 @@ def trainable_method(value: Any) -> bool:
     return isinstance(value, ParameterContainer) and isinstance(getattr(value, "parameter", None), ParameterNode)
 
 
-def _is_parameter(value: Any) -> bool:
+def _collected(container: ParameterContainer, around: tuple[int, ...]) -> list[ParameterNode[Any]]:
+    """The parameters of a container that stands in those `around`; one that holds itself is entered once."""
+    found: list[ParameterNode[Any]] = []
+    for value in container.parameters_dict().values():
+        if isinstance(value, ParameterNode):
+            found.append(value)
+        elif type(value).parameters is not ParameterContainer.parameters:
+            found.extend(value.parameters())
+        elif identity(value) not in around:
+            found.extend(_collected(value, (*around, identity(value))))
+    return found
+
+
+def identity(container: Any) -> int:
+    """The `id` of a container; for a view of a plain list or dict, of that."""
+    return id(container if getattr(container, "_plain", None) is None else container._plain)
+
+
+def entry_of(value: Any, around: tuple[int, ...] = ()) -> Any:
+    """What stands for `value` among the parameters: a parameter or container; None if it holds no parameter."""
     if isinstance(value, ParameterNode):
-        return value.trainable
+        return value if value.trainable else None
     if isinstance(value, ParameterContainer):
         # A bundle without code to train is a function, not a container.
-        return not hasattr(value, "parameter") or trainable_method(value)
-    return False
+        return value if trainable_method(value) or not hasattr(value, "parameter") else None
+    if isinstance(value, (list, tuple, dict)) and id(value) not in around:
+        inside = value.values() if isinstance(value, dict) else value
+        if any(entry_of(each, (*around, id(value))) is not None for each in inside):
+            view: Any = Map(value) if isinstance(value, dict) else Seq(value)
+            view._plain = value
+            return view
+    return None
 
 
 def _innermost(function: Any) -> Any:
@@ -84,6 +108,8 @@ def _innermost(function: Any) -> Any:
 class Seq(UserList[Any], ParameterContainer):
     """A list whose parameters can be collected: `Seq(a, b)` or `Seq([a, b])`."""
 
+    _plain: Any = None  # the list or tuple that this is a view of
+
     def __init__(self, *items: Any) -> None:
         if len(items) == 1 and isinstance(items[0], (list, tuple, UserList)):
             items = tuple(items[0])
@@ -93,8 +119,9 @@ class Seq(UserList[Any], ParameterContainer):
         """Name -> parameter or container; parameters stand under their own name, containers under their position."""
         found = {}
         for position, value in enumerate(self.data):
-            if _is_parameter(value):
-                found[value.name if isinstance(value, Node) else str(position)] = value
+            entry = entry_of(value)
+            if entry is not None:
+                found[value.name if isinstance(value, Node) else str(position)] = entry
         return found
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -104,7 +131,11 @@ class Seq(UserList[Any], ParameterContainer):
 class Map(UserDict[Any, Any], ParameterContainer):
     """A dict whose parameters, values or keys, can be collected."""
 
+    _plain: Any = None  # the dict that this is a view of
+
     def __init__(self, mapping: Mapping[Any, Any] | None = None) -> None:
+        if mapping is not None and not isinstance(mapping, Mapping):
+            raise TypeError(f"mapping must be a mapping or None, got {mapping!r}.")
         super().__init__(mapping or {})
 
     def __eq__(self, other: object) -> bool:
@@ -113,7 +144,7 @@ class Map(UserDict[Any, Any], ParameterContainer):
         if dict(self) == dict(other):
             return True
         # Keys that are nodes are told apart by identity, so after a round trip only their values can agree.
-        pairs = zip(self.items(), other.items())
+        pairs = zip(self.items(), other.items(), strict=False)
         return len(self) == len(other) and all(k == key and v == value for (k, v), (key, value) in pairs)
 
     __hash__ = None  # type: ignore[assignment]
@@ -122,8 +153,9 @@ class Map(UserDict[Any, Any], ParameterContainer):
         """Key -> parameter or container; keys that are parameters stand under their own name."""
         found = {}
         for key, value in self.data.items():
-            if _is_parameter(key):
+            if entry_of(key) is not None:
                 found[key.name] = key
-            if _is_parameter(value):
-                found[key.name + " value" if isinstance(key, Node) else str(key)] = value
+            entry = entry_of(value)
+            if entry is not None:
+                found[key.name + " value" if isinstance(key, Node) else str(key)] = entry
         return found

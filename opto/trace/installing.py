@@ -11,42 +11,46 @@ from typing import Any
 from opto.trace.arguments import wrap
 from opto.trace.nodes import Node
 from opto.trace.operation import Operator
-from opto.trace.operators import OPERATORS, TABLE
+from opto.trace.operators import OPERATORS, REFLECTED, TABLE
 from opto.trace.overloads import NodeOperators
 from opto.trace.recording import NODE_CLASSES, fail, record
 
-__all__ = ["install"]
+__all__ = ["COMPOSED", "install"]
 
-_STRING_METHODS = frozenset("capitalize lower upper swapcase title split strip replace format join".split())
+_STRING_METHODS = frozenset(
+    ("capitalize", "lower", "upper", "swapcase", "title", "split", "strip", "replace", "format", "join")
+)
 
 
 def install() -> None:
     """Give `NodeOperators` its methods."""
     for name, _, parameters, _, overloads in TABLE:
         for overload in overloads.split():
-            method = _method(OPERATORS[name], parameters, overload)
-            method.__name__ = overload
-            method.__qualname__ = f"Node.{overload}"
-            method.__doc__ = OPERATORS[name].__doc__
-            setattr(NodeOperators, overload, method)
-    for function in (__iter__, __call__, call, append, items, join, __reversed__):
-        setattr(NodeOperators, function.__name__, function)
+            _install(overload, _method(OPERATORS[name], parameters, overload), OPERATORS[name].__doc__)
+    for overload, function in COMPOSED.items():
+        _install(overload, function, function.__doc__)
+
+
+def _install(name: str, method: Callable[..., Any], doc: str | None) -> None:
+    method.__name__ = name
+    method.__qualname__ = f"Node.{name}"
+    method.__doc__ = doc
+    setattr(NodeOperators, name, method)
 
 
 def _method(operation: Operator, parameters: str, overload: str) -> Callable[..., Any]:
-    count = len(parameters.split(","))
     if operation.name in _STRING_METHODS:
         return _string_method(operation)
     if overload == "__add__":
         return _plus(operation, OPERATORS["concat"])
     if overload == "__radd__":
-        return _plus_reflected(operation, OPERATORS["concat"])
-    if overload == "__getitem__":
-        return _getitem(operation)
-    if count == 1:
+        return _swapped(_plus(operation, OPERATORS["concat"]))
+    if overload in ("__getitem__", "getattr"):
+        return _part(operation)
+    if parameters == "x":
         return _unary(operation)
-    if count == 2 and "=" not in parameters and "*" not in parameters:
-        return _reflected(operation) if overload.startswith("__r") and overload != "__rshift__" else _binary(operation)
+    if parameters == "x, y":
+        return _swapped(_binary(operation)) if overload in REFLECTED else _binary(operation)
     return _any(operation)
 
 
@@ -80,8 +84,8 @@ def _binary(operation: Operator) -> Callable[..., Any]:
     return method
 
 
-def _reflected(operation: Operator) -> Callable[..., Any]:
-    forward = _binary(operation)
+def _swapped(forward: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """The reflected form: the node stands on the right."""
 
     def method(self: Node[Any], other: Any) -> Any:
         return forward(wrap(other), self)
@@ -109,42 +113,34 @@ def _plus(add: Operator, concat: Operator) -> Callable[..., Any]:
     return method
 
 
-def _plus_reflected(add: Operator, concat: Operator) -> Callable[..., Any]:
-    forward = _plus(add, concat)
-
-    def method(self: Node[Any], other: Any) -> Any:
-        return forward(wrap(other), self)
-
-    return method
-
-
-def _getitem(operation: Operator) -> Callable[..., Any]:
+def _part(operation: Operator) -> Callable[..., Any]:
+    """A part of a value, which may itself be a node: then the result takes its data."""
     function, name, names, classes = operation.function, operation.name, operation.names, NODE_CLASSES
 
-    def method(self: Node[Any], index: Any) -> Any:
-        if index.__class__ not in classes:
-            index = wrap(index)
-        container, key = self._data, index._data
+    def method(self: Node[Any], key: Any) -> Any:
+        if key.__class__ not in classes:
+            key = wrap(key)
+        whole, which = self._data, key._data
         try:
-            data = function(container, key)
+            data = function(whole, which)
         except Exception as error:
-            raise fail(operation, name, error, (self, index), names, (container, key)) from error
+            raise fail(operation, name, error, (self, key), names, (whole, which)) from error
         if isinstance(data, Node):
             data = data._data
-        return record(operation, name, data, (self, index), names, (container, key))
+        return record(operation, name, data, (self, key), names, (whole, which))
 
     return method
 
 
 def _any(operation: Operator) -> Callable[..., Any]:
-    def method(self: Node[Any], *args: Any, **kwargs: Any) -> Any:
+    def method(self: Node[Any], /, *args: Any, **kwargs: Any) -> Any:
         return operation(self, *args, **kwargs)
 
     return method
 
 
 def _string_method(operation: Operator) -> Callable[..., Any]:
-    def method(self: Node[Any], *args: Any, **kwargs: Any) -> Any:
+    def method(self: Node[Any], /, *args: Any, **kwargs: Any) -> Any:
         _require_text(self, operation.name)
         return operation(self, *args, **kwargs)
 
@@ -162,53 +158,67 @@ def _require_text(node: Node[Any], method: str) -> None:
 # ---- the methods that are more than one operator
 
 
-def join(self: Node[Any], seq: Any) -> Any:
+def _join(self: Node[Any], seq: Any) -> Any:
     """The texts in `seq` joined by this text."""
     _require_text(self, "join")
     return OPERATORS["join"](self, *seq)
 
 
-def __call__(self: Node[Any], *args: Any, **kwargs: Any) -> Any:
+def _call_value(self: Node[Any], /, *args: Any, **kwargs: Any) -> Any:
     """Call the value; arguments become inputs."""
     return OPERATORS["call"](self, *args, **kwargs)
 
 
-def call(self: Node[Any], method: str, *args: Any, **kwargs: Any) -> Any:
+def _call_method(self: Node[Any], method: str, /, *args: Any, **kwargs: Any) -> Any:
     """Call a method of the value; arguments become inputs."""
     return OPERATORS["call"](OPERATORS["node_getattr"](self, method), *args, **kwargs)
 
 
-def append(self: Node[Any], value: Any) -> Any:
+def _append(self: Node[Any], value: Any) -> Any:
     """Append to the list in place; gives a node that holds None."""
-    return OPERATORS["call"](OPERATORS["node_getattr"](self, "append"), value)
+    return _call_method(self, "append", value)
 
 
-def items(self: Node[Any]) -> Iterator[tuple[Any, Any]]:
+def _items(self: Node[Any]) -> Iterator[tuple[Any, Any]]:
     """The key and value of each item of the dict, both as nodes."""
-    for key in OPERATORS["keys"](self):
-        yield key, OPERATORS["getitem"](self, key)
+    keys = OPERATORS["keys"](self)
+    return ((key, OPERATORS["getitem"](self, key)) for key in _elements(keys))
 
 
-def __iter__(self: Node[Any]) -> Iterator[Any]:
+def _iterate(self: Node[Any]) -> Iterator[Any]:
     """The elements, as nodes; of a dict its keys."""
-    data = self._data
+    return _elements(_indexed(self))
+
+
+def _reversed(self: Node[Any]) -> Iterator[Any]:
+    """The elements as nodes, last first."""
+    source: Any = _indexed(self)
+    return (source[index] for index in range(len(source._data) - 1, -1, -1))
+
+
+def _indexed(node: Node[Any]) -> Node[Any]:
+    """A node whose elements stand at 0, 1, 2...: this one, or a list made of it."""
+    data = node._data
     if isinstance(data, Mapping):
-        source = OPERATORS["keys"](self)
-    elif isinstance(data, Sequence) or type(data).__name__ == "ndarray":
-        source = self
-    else:
-        source = OPERATORS["to_list"](self)
-    return _elements(source)
+        return OPERATORS["keys"](node)
+    if isinstance(data, Sequence) or (type(data).__name__ == "ndarray" and data.ndim):
+        return node
+    return OPERATORS["to_list"](node)
 
 
-def _elements(node: Node[Any]) -> Iterator[Any]:
+def _elements(node: Any) -> Iterator[Any]:
     index = 0
-    while index < len(node._data):
+    while index < len(node._data):  # which the loop may change
         yield node[index]
         index += 1
 
 
-def __reversed__(self: Node[Any]) -> Iterator[Any]:
-    """The elements as nodes, last first."""
-    for index in range(len(self._data) - 1, -1, -1):
-        yield self[index]
+COMPOSED: dict[str, Callable[..., Any]] = {
+    "__call__": _call_value,
+    "__iter__": _iterate,
+    "__reversed__": _reversed,
+    "append": _append,
+    "call": _call_method,
+    "items": _items,
+    "join": _join,
+}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from opto.trace.containers import RESERVED, Map, ParameterContainer, Seq
+from opto.trace.containers import RESERVED, Map, ParameterContainer, Seq, entry_of, identity
 from opto.trace.nodes import Node, ParameterNode
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Module(ParameterContainer):
         """The forward pass."""
         raise NotImplementedError(f"{type(self).__name__} must define forward().")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)
 
     def named_parameters(self) -> Iterator[tuple[str, ParameterNode[Any]]]:
@@ -65,7 +65,10 @@ class Module(ParameterContainer):
 
         Raises:
             KeyError: if `strict` and the paths differ; the message lists them.
+            TypeError: if `state_dict` is no mapping.
         """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"state_dict must be a mapping of path to value, got {state_dict!r}.")
         parameters = dict(self.named_parameters())
         missing = [path for path in parameters if path not in state_dict]
         unknown = [path for path in state_dict if path not in parameters]
@@ -93,6 +96,7 @@ class Module(ParameterContainer):
 
         Raises:
             FileFormatError: if the file is damaged or of another kind. Nothing is changed then.
+            ValueError: if the module has no place for one of the parameters. Nothing is changed then.
         """
         from opto.runs import codec
 
@@ -101,15 +105,15 @@ class Module(ParameterContainer):
 
 def _named(container: Any) -> Iterator[tuple[str, ParameterNode[Any]]]:
     """Paths and parameters by an iterative walk: each parameter once, cycles of containers included."""
-    seen: set[int] = {id(container)}
+    seen: set[int] = {identity(container)}
     waiting = [("", container)]
     while waiting:
         prefix, each = waiting.pop()
         nested = []
         for key, value in _entries(each):
-            if id(value) in seen:
+            if identity(value) in seen:
                 continue
-            seen.add(id(value))
+            seen.add(identity(value))
             if isinstance(value, ParameterNode):
                 yield prefix + key, value
             else:
@@ -120,8 +124,9 @@ def _named(container: Any) -> Iterator[tuple[str, ParameterNode[Any]]]:
 def _entries(container: Any) -> list[tuple[str, Any]]:
     """Key and parameter or container; the keys do not depend on how nodes happen to be numbered."""
     if isinstance(container, Seq):
-        found = set(map(id, container.parameters_dict().values()))
-        return [(str(position), each) for position, each in enumerate(container.data) if id(each) in found]
+        found = {identity(each): each for each in container.parameters_dict().values()}
+        places = [(str(position), found.get(id(each))) for position, each in enumerate(container.data)]
+        return [(place, each) for place, each in places if each is not None]
     if isinstance(container, Map):
         names = {id(key): f"key {place}" for place, key in enumerate(container.data)}
         return [(names.get(id(each), key), each) for key, each in container.parameters_dict().items()]
@@ -134,16 +139,23 @@ def _described(parameter: ParameterNode[Any]) -> dict[str, Any]:
 
 def _restore(container: Any, saved: Mapping[str, Any]) -> None:
     parameters = dict(_named(container))
+    owners = {path: _owner(container, path) for path in saved if path not in parameters}
     for path, entry in saved.items():
         if path in parameters:
             parameters[path]._set(entry["value"])
         else:
-            *owners, attribute = path.split(".")
-            owner = container
-            for each in owners:
-                owner = getattr(owner, each)
             new = ParameterNode(entry["value"], name=entry["name"], description=entry["description"])
-            setattr(owner, attribute, new)
+            setattr(owners[path], path.rpartition(".")[2], new)
+
+
+def _owner(container: Any, path: str) -> Any:
+    """The object whose attribute a saved parameter becomes that is not there yet."""
+    owner = container
+    for name in path.split(".")[:-1]:
+        owner = getattr(owner, name, None)
+    if not isinstance(owner, ParameterContainer) or isinstance(owner, (Seq, Map)):
+        raise ValueError(f"{type(container).__name__} has no place for the saved parameter {path!r}.")
+    return owner
 
 
 class Model(Module):
@@ -175,11 +187,11 @@ class Model(Module):
         _restore(self, content["parameters"])
 
     def _plain_attributes(self) -> dict[str, Any]:
-        """The attributes that hold no parameters; a plain node stands for its value."""
+        """The attributes that hold no parameters; a node that is not trainable stands for its value."""
         return {
             name: value._data if isinstance(value, Node) else value
             for name, value in self.__dict__.items()
-            if not name.startswith(RESERVED) and not isinstance(value, (ParameterNode, ParameterContainer))
+            if not (name.startswith(RESERVED) or isinstance(value, ParameterContainer) or entry_of(value) is not None)
         }
 
     def export(self, filename: str | Path, projections: list[Projection] | None = None) -> None:

@@ -26,8 +26,8 @@ class Operator:
         doc: what it gives, in a sentence.
         catches: whether an exception becomes an `ExceptionNode`; else it escapes as it is.
 
-    Calling it with any mixture of nodes and raw values gives a `MessageNode`. Raises `ExecutionError` when the computation
-    does.
+    Calling it with any mixture of nodes and raw values gives a `MessageNode`. Raises `ExecutionError` when the
+    computation does.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Operator:
 
     @functools.cached_property
     def signature(self) -> Signature:
-        """The parsed parameters."""
+        """Its parameters, ready to bind."""
         namespace: dict[str, Any] = {}
         exec(f"def {self.name}({self.parameters}): pass", namespace)  # a line of the table, nothing from outside
         return Signature(namespace[self.name])
@@ -52,14 +52,14 @@ class Operator:
         """The names of its positional parameters."""
         return self.signature.positional
 
-    def __call__(self, *args: Any, **kwargs: Any) -> MessageNode[Any]:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> MessageNode[Any]:
         values, names, positional = self.signature.bind(*args, **kwargs)
         return self._apply(tuple([wrap(value) for value in values]), names, positional)
 
     def _apply(self, parents: tuple[Node[Any], ...], names: tuple[str, ...], positional: int) -> MessageNode[Any]:
         values = tuple([parent._data for parent in parents])
         try:
-            data = self.function(*values[:positional], **dict(zip(names[positional:], values[positional:])))
+            data = self.function(*values[:positional], **_named(names, values, positional))
         except Exception as error:
             if not self.catches:
                 raise
@@ -106,12 +106,16 @@ class CallOperator(Operator):
         passed: tuple[Any, ...] = parents if _written_in_python(function) else values
         try:
             with surrounded(used=None):  # what the callee reads is no input of a bundled body around this call
-                data = function(*passed[1:positional], **dict(zip(names[positional:], passed[positional:])))
+                data = function(*passed[1:positional], **_named(names, passed, positional))
         except Exception as error:
             raise fail(self, self.name, error, parents, names, values) from error
         if isinstance(data, Node):
             data = data._data
         return record(self, self.name, data, parents, names, values)
+
+
+def _named(names: tuple[str, ...], values: tuple[Any, ...], positional: int) -> dict[str, Any]:
+    return dict(zip(names[positional:], values[positional:], strict=True))
 
 
 def _written_in_python(function: Any) -> bool:

@@ -13,8 +13,8 @@ from typing import Any
 from opto.trace import primitives as p
 from opto.trace.operation import CallOperator, Operator
 
-# name, computation, parameters, what it does, and the overloads: "__add__" takes the node on the left, "__radd__" on the
-# right; other names are methods of nodes, whose arguments are the parameters after the first.
+# name, computation, parameters, what it does, and the overloads: "__add__" takes the node on the left, "__radd__" on
+# the right; other names are methods of nodes, whose arguments are the parameters after the first.
 TABLE: list[tuple[str, Callable[..., Any], str, str, str]] = [
     ("clone", p.clone, "x", "A copy of x.", "clone"),
     ("identity", p.identity, "x", "x itself.", ""),
@@ -68,7 +68,7 @@ TABLE: list[tuple[str, Callable[..., Any], str, str, str]] = [
     ("split", p.split, "x, sep=None, maxsplit=-1", "The parts of the text x between separators.", "split"),
     ("strip", p.strip, "x, chars=None", "The text x without the given characters at its ends.", "strip"),
     ("replace", p.replace, "x, old, new, count=-1", "The text x with old replaced by new.", "replace"),
-    ("format", p.format, "x, *args, **kwargs", "The template x with its fields filled in.", "format"),
+    ("format", p.format_text, "x, /, *args, **kwargs", "The template x with its fields filled in.", "format"),
     ("join", p.join, "x, *args", "The other texts joined by the text x.", ""),
     ("node_getattr", p.node_getattr, "x, name", "The attribute of x with the name.", "getattr"),
     ("to_list", p.to_list, "x", "The elements of x as a list.", ""),
@@ -102,8 +102,13 @@ TABLE: list[tuple[str, Callable[..., Any], str, str, str]] = [
     ("set_update", p.changed("update"), "x, y", "The set x with the elements of y.", ""),
 ]
 
+_ARITHMETIC = ("add", "sub", "mul", "floordiv", "truediv", "mod", "divmod", "pow", "matmul")
+_BITWISE = ("lshift", "rshift", "and", "or", "xor")
+REFLECTED = frozenset(f"__r{name}__" for name in (*_ARITHMETIC, *_BITWISE))
+"""The overloads that take the node on the right."""
+
 OPERATORS: dict[str, Operator] = {row[0]: Operator(*row[:4]) for row in TABLE}
-OPERATORS["call"] = CallOperator("call", p.identity, "fun, *args, **kwargs", "The result of calling fun.")
+OPERATORS["call"] = CallOperator("call", p.identity, "fun, /, *args, **kwargs", "The result of calling fun.")
 OPERATORS["call_llm"] = Operator(
     "call_llm",
     p.call_llm,

@@ -110,7 +110,7 @@ def replace(x: str, old: str, new: str, count: int = -1) -> str:
     return x.replace(old, new, count)
 
 
-def format(x: str, *args: Any, **kwargs: Any) -> str:
+def format_text(x: str, /, *args: Any, **kwargs: Any) -> str:
     return x.format(*args, **kwargs)
 
 
