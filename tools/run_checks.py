@@ -17,6 +17,7 @@ CHECKS = [
     ("mypy opto", ["-m", "mypy"]),
     ("mypy tools, benchmarks", ["-m", "mypy", "-p", "tools", "-m", "benchmarks.trace.__main__"]),
     ("floors", ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-logo"]),
+    ("stubs", ["-m", "tools.make_stubs", "--check"]),
     ("lengths", ["-m", "tools.check_lengths", "opto", "benchmarks", "tools"]),
 ]
 

@@ -1,5 +1,7 @@
 """Tracing: run ordinary Python, record what ran as a graph, send feedback back through it.
 
+For example:
+
     from opto.trace import bundle, node
 
     @bundle()
@@ -13,10 +15,10 @@
 
 from opto.trace import installing as _installing
 from opto.trace import nodes, operators, propagators, utils
-from opto.trace.context import detect_anomaly, name_scope, no_trace
 from opto.trace.broadcast import apply_op
 from opto.trace.bundle import bundle
 from opto.trace.containers import Map, NodeContainer, ParameterContainer, Seq
+from opto.trace.context import detect_anomaly, name_scope, no_trace
 from opto.trace.errors import ExecutionError, TraceMissingInputsError
 from opto.trace.modules import Model, Module, model
 from opto.trace.nodes import GRAPH, ExceptionNode, MessageNode, Node, ParameterNode, node

@@ -119,6 +119,7 @@ def _unwrapped(value: Any, holders: set[int], copies: dict[int, Any]) -> Any:
         return value
     if id(value) in copies:
         return copies[id(value)]
+    made: Any
     if isinstance(value, (list, dict, NodeContainer)):
         made = copies[id(value)] = copy.copy(value)  # known before it is filled: it may hold itself
         _fill(made, value, holders, copies)

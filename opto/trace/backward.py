@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from opto.errors import BackwardError, UnreachedFeedbackWarning
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["backward", "expanded", "feedback_lock", "feedback_of"]
 
-feedback_lock = threading.RLock()
+feedback_lock: AbstractContextManager[Any] = threading.RLock()
 """Held while feedback is delivered; hold it to read or clear the feedback of several parameters as one."""
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from opto.trace import backward as _backward
 from opto.trace import dependencies as _dependencies
 from opto.trace.abstract_node import AbstractNode, checked_description, checked_name
+from opto.trace.backward import feedback_lock
 from opto.trace.context import AMBIENT
 from opto.trace.registry import FIRST_SWEEP, GRAPH
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Node", "feedback_lock"]
 
 T = TypeVar("T")
-
-feedback_lock = _backward.feedback_lock
 
 _sweeping = threading.Lock()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from opto.trace.arguments import wrap
-from opto.trace.nodes import Node
+from opto.trace.nodes import MessageNode, Node
 from opto.trace.operation import Operator
 from opto.trace.operators import OPERATORS, REFLECTED, TABLE
 from opto.trace.overloads import NodeOperators
@@ -45,8 +45,8 @@ def _method(operation: Operator, parameters: str, overload: str) -> Callable[...
         return _plus(operation, OPERATORS["concat"])
     if overload == "__radd__":
         return _swapped(_plus(operation, OPERATORS["concat"]))
-    if overload in ("__getitem__", "getattr"):
-        return _part(operation)
+    if overload == "__getitem__":
+        return _getitem(operation)
     if parameters == "x":
         return _unary(operation)
     if parameters == "x, y":
@@ -69,7 +69,8 @@ def _unary(operation: Operator) -> Callable[..., Any]:
 
 
 def _binary(operation: Operator) -> Callable[..., Any]:
-    function, name, names, classes = operation.function, operation.name, operation.names, NODE_CLASSES
+    function, name, names = operation.function, operation.name, operation.names
+    classes: Any = NODE_CLASSES
 
     def method(self: Node[Any], other: Any) -> Any:
         if other.__class__ not in classes:
@@ -95,7 +96,8 @@ def _swapped(forward: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 
 def _plus(add: Operator, concat: Operator) -> Callable[..., Any]:
     add_method, concat_method = _binary(add), _binary(concat)
-    function, name, names, classes = add.function, add.name, add.names, NODE_CLASSES
+    function, name, names = add.function, add.name, add.names
+    classes: Any = NODE_CLASSES
 
     def method(self: Node[Any], other: Any) -> Any:
         left = self._data
@@ -113,9 +115,9 @@ def _plus(add: Operator, concat: Operator) -> Callable[..., Any]:
     return method
 
 
-def _part(operation: Operator) -> Callable[..., Any]:
-    """A part of a value, which may itself be a node: then the result takes its data."""
-    function, name, names, classes = operation.function, operation.name, operation.names, NODE_CLASSES
+def _getitem(operation: Operator) -> Callable[..., Any]:
+    function, name, names = operation.function, operation.name, operation.names
+    classes: Any = NODE_CLASSES
 
     def method(self: Node[Any], key: Any) -> Any:
         if key.__class__ not in classes:
@@ -158,39 +160,39 @@ def _require_text(node: Node[Any], method: str) -> None:
 # ---- the methods that are more than one operator
 
 
-def _join(self: Node[Any], seq: Any) -> Any:
+def _join(self: Node[Any], seq: Any) -> MessageNode[Any]:
     """The texts in `seq` joined by this text."""
     _require_text(self, "join")
     return OPERATORS["join"](self, *seq)
 
 
-def _call_value(self: Node[Any], /, *args: Any, **kwargs: Any) -> Any:
+def _call_value(self: Node[Any], /, *args: Any, **kwargs: Any) -> MessageNode[Any]:
     """Call the value; arguments become inputs."""
     return OPERATORS["call"](self, *args, **kwargs)
 
 
-def _call_method(self: Node[Any], method: str, /, *args: Any, **kwargs: Any) -> Any:
+def _call_method(self: Node[Any], method: str, /, *args: Any, **kwargs: Any) -> MessageNode[Any]:
     """Call a method of the value; arguments become inputs."""
     return OPERATORS["call"](OPERATORS["node_getattr"](self, method), *args, **kwargs)
 
 
-def _append(self: Node[Any], value: Any) -> Any:
+def _append(self: Node[Any], value: Any) -> MessageNode[Any]:
     """Append to the list in place; gives a node that holds None."""
     return _call_method(self, "append", value)
 
 
-def _items(self: Node[Any]) -> Iterator[tuple[Any, Any]]:
+def _items(self: Node[Any]) -> Iterator[tuple[MessageNode[Any], MessageNode[Any]]]:
     """The key and value of each item of the dict, both as nodes."""
     keys = OPERATORS["keys"](self)
     return ((key, OPERATORS["getitem"](self, key)) for key in _elements(keys))
 
 
-def _iterate(self: Node[Any]) -> Iterator[Any]:
+def _iterate(self: Node[Any]) -> Iterator[MessageNode[Any]]:
     """The elements, as nodes; of a dict its keys."""
     return _elements(_indexed(self))
 
 
-def _reversed(self: Node[Any]) -> Iterator[Any]:
+def _reversed(self: Node[Any]) -> Iterator[MessageNode[Any]]:
     """The elements as nodes, last first."""
     source: Any = _indexed(self)
     return (source[index] for index in range(len(source._data) - 1, -1, -1))

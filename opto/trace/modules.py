@@ -6,7 +6,7 @@ import copy
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from opto.trace.containers import RESERVED, Map, ParameterContainer, Seq, entry_of, identity
 from opto.trace.nodes import Node, ParameterNode
@@ -41,6 +41,7 @@ class Module(ParameterContainer):
         raise NotImplementedError(f"{type(self).__name__} must define forward().")
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Run the forward pass."""
         return self.forward(*args, **kwargs)
 
     def named_parameters(self) -> Iterator[tuple[str, ParameterNode[Any]]]:
@@ -241,4 +242,4 @@ def model(cls: C) -> C:
     module = sys.modules.get(cls.__module__)
     if module is not None:
         setattr(module, name, made)  # where pickle looks for the class of an instance
-    return cast(C, made)
+    return made

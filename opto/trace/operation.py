@@ -53,6 +53,7 @@ class Operator:
         return self.signature.positional
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> MessageNode[Any]:
+        """Compute with nodes and raw values, by position or keyword."""
         values, names, positional = self.signature.bind(*args, **kwargs)
         return self._apply(tuple([wrap(value) for value in values]), names, positional)
 
