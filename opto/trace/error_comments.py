@@ -18,7 +18,7 @@ from opto.sandbox import text_of
 from opto.trace.source_blocks import block, first_line_of
 from opto.trace.source_files import FileIndex, index_of
 
-__all__ = ["comment_error", "describe_error"]
+__all__ = ["comment_error", "describe_error", "is_library"]
 
 _OPTO = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _STANDARD_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
@@ -92,11 +92,12 @@ def _calls(error: BaseException, start: CodeType | None) -> list[_Call]:
     if start in codes:
         frames = frames[codes.index(start) :]
     kept = [each for each in frames if each[0] is start or not each[0].co_filename.startswith(_OPTO)]
-    own = [each for each in kept if each[0] is start or not _is_library(each[0].co_filename)]
+    own = [each for each in kept if each[0] is start or not is_library(each[0].co_filename)]
     return [_call(*each) for each in (own or kept[:1])]
 
 
-def _is_library(filename: str) -> bool:
+def is_library(filename: str) -> bool:
+    """Whether a file is the standard library's or an installed package's."""
     if filename.startswith("<frozen "):
         return True
     return "site-packages" in filename or "dist-packages" in filename or filename.startswith(_STANDARD_LIBRARY)
