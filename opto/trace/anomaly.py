@@ -124,6 +124,8 @@ class _Printer(pickle.Pickler):
     """Writes what a value holds, for comparison only: nobody reads it."""
 
     def reducer_override(self, value: Any) -> Any:
+        if value is _itself:
+            return NotImplemented
         if isinstance(value, Node):  # not its past
             return _itself, (id(value), value._data)
         if isinstance(value, (type, types.ModuleType, types.FunctionType)) or getattr(value, "_is_bundle", False):
