@@ -11,6 +11,7 @@ from benchmarks.trace.systems import Python, Worker, WorkerError
 WINDOWS = 25
 WINDOW_SECONDS = 0.02
 PEER_LIMIT = 60.0
+SMALLEST = 625
 
 
 @dataclass
@@ -98,21 +99,28 @@ def one_size(python: Python, shape: str, size: int, *, limit: float, windows: in
 def largest(python: Python, shape: str, top: int, say: Callable[[str], None]) -> tuple[Growth | None, str]:
     """The largest size, doubled up to `top`, that ends within the limit for peers, and why it went no further.
 
-    No size is tried when twice the time of the one before is over the limit already: no loop is cheaper than linear.
+    A size is not tried when, at the pace at which the sizes before it have grown, it would take twice the limit. All
+    run in one process, since a peer may take seconds to start: its peak memory is that of the largest.
     """
     last: Growth | None = None
-    size = 625
-    while True:
-        try:
-            last = one_size(python, shape, size, limit=PEER_LIMIT)
-        except WorkerError as error:
-            return last, f"{size:,}: {error}"
-        say(f"  {python.system.name}, {shape} of {size:,}: {last.total:.2f} s")
-        if size >= top:
-            return last, ""
-        if 2 * last.total > PEER_LIMIT:
-            return last, f"{2 * size:,}: more than {PEER_LIMIT:.0f} s"
-        size = min(2 * size, top)
+    pace = 2.0
+    size = SMALLEST
+    with python.start() as worker:
+        while True:
+            try:
+                result = worker.ask("graph", limit=PEER_LIMIT, shape=shape, size=size)
+            except WorkerError as error:
+                return last, f"{size:,}: {error}"
+            growth = Growth(size, 1, result)
+            say(f"  {python.system.name}, {shape} of {size:,}: {growth.total:.2f} s")
+            if last:
+                pace = max(pace, growth.total / last.total)
+            last = growth
+            if size >= top:
+                return last, ""
+            if pace * last.total > 2 * PEER_LIMIT:
+                return last, f"{2 * size:,}: not tried, it would take about {pace * last.total:.0f} s"
+            size = min(2 * size, top)
 
 
 def import_seconds(pythons: list[Python], statement: str, runs: int = 10) -> dict[str, float | str]:

@@ -21,7 +21,7 @@ SAME_SIZE = 500
 SAME_SIZE_WINDOWS = 20
 OPTO_SIZES = [10_000, 100_000, 1_000_000]
 # Twenty windows of a million nodes take minutes, so a size gets as many as fit in this, and the table says how many.
-SECONDS_PER_SIZE = 8.0
+SECONDS_PER_SIZE = 5.0
 GROWTH_STEPS = 10_000
 GROWTH_WARM_UP = 500
 IMPORTS = "from opto.trace import node, bundle; from opto.optimizers import OptoPrime"
