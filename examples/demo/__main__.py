@@ -37,21 +37,21 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"there is no part {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
     display = Display()
-    display.say(f"[bold]opto[/bold]: programs repaired from feedback\nanswers: {described()}\n")
+    display.say(f"[bold]opto[/bold]: programs repaired from feedback\nanswers: {described(chosen.record)}\n")
     start = time.perf_counter()
     pictures: list[str] = []
     for part in chosen.parts or PARTS:
         title, run = PARTS[part]
         display.title(title)
         try:
-            graph = run(display, answering(part, chosen.record))
+            graph = run(display, lambda role: answering(role, chosen.record))
         except ReplayError as error:
             display.console.print(
                 f"The replay failed: what is asked now is not what was recorded.\n{error}", markup=False
             )
             return 1
         pictures += _drawn(display, graph, Path(chosen.pictures), part)
-    display.summary(pictures, described())
+    display.summary(pictures, described(chosen.record))
     display.say(f"done in {time.perf_counter() - start:.1f} s")
     return 0
 

@@ -68,11 +68,16 @@ class QuestionAnswering:
         return self.extract_answer(self.ask(fill(self.prompt_template, question)))
 
 
-def run(display: Display, model: Any) -> TraceGraph:
-    """Improve template and code on the training questions; returns the graph of the last step."""
+def run(display: Display, answering: Callable[[str], Any]) -> TraceGraph:
+    """Improve template and code on the training questions; returns the graph of the last step.
+
+    Args:
+        display: where to show it.
+        answering: gives the model for a role: the program's own model, and the optimizer's, know nothing of each other.
+    """
     GRAPH.clear()
-    program = QuestionAnswering(model)
-    optimizer = OptoPrimeV2(program.parameters(), llm=model, memory_size=2, format_code=False)
+    program = QuestionAnswering(answering("questions-program"))
+    optimizer = OptoPrimeV2(program.parameters(), llm=answering("questions"), memory_size=2, format_code=False)
     display.say("The answer must equal the expected one exactly; the feedback says what was expected.\n")
     before = _correct(program, HELD_OUT)
     outcomes = train(

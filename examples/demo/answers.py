@@ -16,22 +16,24 @@ _ANSWERED_BY = (
 )
 
 
-def answering(part: str, record_in: str | None = None) -> Any:
-    """The model for a part of the demonstration.
+def answering(role: str, record_in: str | None = None) -> Any:
+    """The model for a role in the demonstration.
 
     Args:
-        part: its name, which the record's file has too.
+        role: its name, which the record's file has too.
         record_in: a folder in which `Manual` puts each request, for whoever acts as the model; answers are recorded.
     """
-    file = RECORDINGS / f"{part}.jsonl"
+    file = RECORDINGS / f"{role}.json"
     if record_in is not None:
-        manual = Manual(Path(record_in) / part, poll=0.5)
+        manual = Manual(Path(record_in) / role, poll=0.5)
         return Recorded(file, manual, mode="record", answered_by=_ANSWERED_BY)
     return LLM() if configured() else Recorded(file)
 
 
-def described() -> str:
+def described(record_in: str | None = None) -> str:
     """Where the answers of this run come from, in words."""
+    if record_in is not None:
+        return f"from whoever answers the requests in {record_in}; they are recorded"
     model = configured()
     if model:
         return f"live, from {model}"

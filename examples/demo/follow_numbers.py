@@ -7,6 +7,7 @@ operators, and the feedback is "The output should be larger" or "smaller".
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +61,7 @@ class Composition:
         return results[-1]
 
 
-def run(display: Display, model: Any) -> TraceGraph:
+def run(display: Display, answering: Callable[[str], Any]) -> TraceGraph:
     """Move x until the output is near the target; returns the graph of the last step."""
     GRAPH.clear()
     generator = random.Random(_SEED)
@@ -75,7 +76,7 @@ def run(display: Display, model: Any) -> TraceGraph:
         feedback = f"The output should be {'larger' if output.data < target else 'smaller'}."
         return [Outcome(output, feedback, solved)]
 
-    optimizer = OptoPrime([x], llm=model, memory_size=_STEPS)
+    optimizer = OptoPrime([x], llm=answering("numbers"), memory_size=_STEPS)
     before = abs(h(x.data) - target)
     train(display, optimizer, forward, what="following the feedback", steps=_STEPS)
     after = abs(h(x.data) - target)

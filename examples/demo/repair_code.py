@@ -71,9 +71,10 @@ PROBLEMS = (
 )
 
 
-def run(display: Display, model: Any) -> TraceGraph:
+def run(display: Display, answering: Callable[[str], Any]) -> TraceGraph:
     """Repair each function until its tests pass; returns the last graph that led to a step."""
     display.say("Each function's source is the parameter; the feedback is what its test cases give.\n")
+    model = answering("code")
     graph = TraceGraph.empty()
     for problem in PROBLEMS:
         GRAPH.clear()

@@ -44,11 +44,11 @@ def test_replays_under_two_hash_seeds(tmp_path: Path) -> None:
     assert "replayed" in first and "What was gained" in first
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_every_exchange_is_from_a_model(part: str) -> None:
-    """Each part has a record that says who answered."""
-    recorded = Recorded(RECORDINGS / f"{part}.jsonl")
-    assert len(recorded) > 0
+@pytest.mark.parametrize("role", [*PARTS, "questions-program"])
+def test_every_exchange_is_from_a_model(role: str) -> None:
+    """Each role has a record that says who answered."""
+    recorded = Recorded(RECORDINGS / f"{role}.json")
+    assert recorded.count > 0
     assert "language model" in recorded.answered_by
 
 
@@ -58,7 +58,9 @@ def test_code_is_repaired(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     shown = capsys.readouterr().out
     for problem in repair_code.PROBLEMS:
         total = len(problem.cases)
-        assert re.search(rf"{problem.function.__name__} \({problem.bug}\): \d of {total} tests -> {total} of {total}", shown)
+        assert re.search(
+            rf"{problem.function.__name__} \({problem.bug}\): \d of {total} tests -> {total} of {total}", shown
+        )
 
 
 def test_changed_data_fails_loudly(
