@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _drawn(display: Display, graph: TraceGraph, folder: Path, part: str) -> list[str]:
     """Save the picture of a graph, as SVG and where possible as PNG; the paths are returned."""
-    picture = graph.visualize()
+    picture = graph.visualize(print_limit=400)
     try:
         return [str(save_picture(picture, folder / f"{part}.svg"))]
     except MissingExtraError as error:
