@@ -96,8 +96,8 @@ class _Watch:
             if now != self._seen[name]:
                 self._seen[name] = now
                 warnings.warn(
-                    f"{self._call.body.name} changed its input {name!r} in place{self._where()}: the graph shows the changed "
-                    "value, which is not what the function got. Change a copy and return it.",
+                    f"{self._call.body.name} changed its input {name!r} in place{self._where()}: the graph shows the "
+                    "changed value, which is not what the function got. Change a copy and return it.",
                     MutatedInputWarning,
                     stacklevel=2,
                 )

@@ -1,7 +1,7 @@
 """`bundle`: make any function one operator of the graph.
 
-A call of a bundled function becomes one node, whatever goes on inside; its arguments are the node's inputs. The function
-sees plain data and returns plain data. With `trainable=True` its code is a parameter too.
+A call of a bundled function becomes one node, whatever goes on inside; its arguments are the node's inputs. The
+function sees plain data and returns plain data. With `trainable=True` its code is a parameter too.
 """
 
 from __future__ import annotations
@@ -41,18 +41,19 @@ def bundle(
 ) -> Callable[[Callable[..., Any]], FunModule]:
     """Decorate a function so that each call of it becomes one node of the graph.
 
-    Works on functions, methods, static and class methods, lambdas, coroutine functions, and (async) generator functions.
+    Works on functions, methods, static and class methods, lambdas, coroutine functions, and (async) generator
+    functions: a call of a coroutine function is awaited, and the items of a generator function are nodes.
 
     Args:
-        description: what the function does, starting with the operator's name in square brackets; by default the
-            function's name and docstring.
+        description: what the function does, starting with the operator's name in square brackets; by default its name
+            and docstring.
         traceable_code: the body gets nodes and is itself traced; the inner graph is at `info["output"]` of the result.
         _process_inputs: give the body raw values; off, it gets what the caller passed.
         trainable: make the function's source a parameter, which optimizers rewrite; the next call runs the new code.
         catch_execution_error: turn an exception in the body into an `ExecutionError` with a node for it.
         allow_external_dependencies: let the body read nodes that are not among its inputs.
-        overwrite_python_recursion: let recursive calls in the body reach the plain function, so that they are not traced;
-            implied by `trainable`.
+        overwrite_python_recursion: let recursive calls in the body reach the plain function, so that they are not
+            traced; implied by `trainable`.
         projections: applied in turn to new code before it is set.
         output_name: the base name of the results, in place of the function's name.
 
@@ -61,8 +62,8 @@ def bundle(
 
     Raises:
         ValueError: if `description` does not start with a name in square brackets.
-        TypeError: if what is decorated cannot be called, or `trainable` finds no source to train; if the parentheses of `@bundle()`
-            are missing.
+        TypeError: if what is decorated cannot be called, if `trainable` finds no source to train, or if the parentheses
+            of `@bundle()` are missing.
     """
     if callable(description):
         raise TypeError(f"bundle needs its parentheses: write @bundle() above {description!r}.")

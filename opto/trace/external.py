@@ -36,8 +36,9 @@ def external_nodes(call: Any, inner: Any) -> list[Any]:
         allowed = module.allow_external_dependencies
     if external and not allowed:
         raise TraceMissingInputsError(
-            f"The bundled function {module.name!r} read the data of {_listed(external)}, not among its inputs: feedback "
-            "would not reach it. Pass it as an argument, or decorate with bundle(allow_external_dependencies=True)."
+            f"The bundled function {module.name!r} read the data of {_listed(external)}, not among its inputs: "
+            "feedback would not reach it. Pass it as an argument, or decorate with "
+            "bundle(allow_external_dependencies=True)."
         )
     if module.traceable_code:
         return external
@@ -45,8 +46,8 @@ def external_nodes(call: Any, inner: Any) -> list[Any]:
     # A constant that nothing led to takes no feedback, so nothing is lost with it.
     if not allowed and (missed := [each for each in lost if each.trainable or each._parents]):
         warnings.warn(
-            f"The bundled function {module.name!r} computes with {_listed(missed)}, not among its inputs: feedback will "
-            "not reach it. Pass it as an argument, or use bundle(traceable_code=True).",
+            f"The bundled function {module.name!r} computes with {_listed(missed)}, not among its inputs: feedback "
+            "will not reach it. Pass it as an argument, or use bundle(traceable_code=True).",
             LostDependencyWarning,
             stacklevel=5,
         )

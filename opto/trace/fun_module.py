@@ -60,6 +60,7 @@ class FunModule(Module):
     """
 
     _is_bundle = True
+    name: str
 
     def __init__(
         self,
@@ -104,8 +105,8 @@ class FunModule(Module):
     def _code_parameter(self) -> ParameterNode[str]:
         if self.source is None:
             raise TypeError(
-                f"bundle(trainable=True) needs the source of {self._qualified_name}, and there is none: it was defined by "
-                "exec, or is not written in Python. Define it in a file, a notebook or a REPL that keeps its input."
+                f"bundle(trainable=True) needs the source of {self._qualified_name}, and there is none: it was defined "
+                "by exec, or is not written in Python. Define it in a file, a notebook or a REPL that keeps its input."
             )
         start = self.source.signature_line
         doc = inspect.cleandoc(self.fun.__doc__ or "")
@@ -153,9 +154,9 @@ class FunModule(Module):
     def info_of(self, node: Node[Any]) -> dict[str, Any]:
         """What is known of the call that gave `node`.
 
-        Keys: `fun fun_name _fun_name doc signature source line_number file` of the function; `error_comment traceback` of a
-        failure; `output`, the inner output of a `traceable_code` bundle, else the raw result; `inputs`, a dict of `args` (the
-        extra positional ones) and `kwargs` (the others by name); `external_dependencies`.
+        Keys: `fun fun_name _fun_name doc signature source line_number file` of the function; `error_comment traceback`
+        of a failure; `output`, the inner output of a `traceable_code` bundle, else the raw result; `inputs`, a dict of
+        `args` (the extra positional ones) and `kwargs` (the others by name); `external_dependencies`.
         """
         record = node._info if isinstance(node._info, running.CallRecord) else None
         inputs = node.inputs
@@ -180,6 +181,7 @@ class FunModule(Module):
     # ---- calling it
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """The result's node; see `bundle` for what calls give."""
         if self._overwrites_recursion:
             ambient = AMBIENT.get()
             if ambient is not None and ambient.body is self:
@@ -217,9 +219,9 @@ class FunModule(Module):
     def _namespace(self) -> ChainMap[str, Any]:
         """What the code sees: the function's closure, the variables around its definition, its live globals."""
         function = inspect.unwrap(self.fun)
-        cells = zip(getattr(function, "__code__", _no_code).co_freevars, getattr(function, "__closure__", None) or ())
+        names = getattr(getattr(function, "__code__", None), "co_freevars", ())
         closure = {}
-        for name, cell in cells:
+        for name, cell in zip(names, getattr(function, "__closure__", None) or (), strict=True):
             try:
                 closure[name] = cell.cell_contents
             except ValueError:  # not assigned yet
@@ -247,7 +249,7 @@ class FunModule(Module):
         if bound is None or bound.self_node._data is not instance:
             with _binding:
                 bound = self._bind(instance)
-        return bound  # type: ignore[no-any-return]
+        return bound
 
     def _bind(self, instance: Any) -> BoundFunModule:
         kept = getattr(instance, "__dict__", _NOTHING)
@@ -305,9 +307,7 @@ class FunModule(Module):
 class BoundFunModule(FunModule):
     """A bundled method of one object: passes the object's node as the first input."""
 
-    def __init__(
-        self, method: FunModule, self_node: Node[Any], parameter: ParameterNode[str] | None = None
-    ) -> None:
+    def __init__(self, method: FunModule, self_node: Node[Any], parameter: ParameterNode[str] | None = None) -> None:
         self.__dict__.update(method.__dict__)
         self.self_node = self_node
         self.method = method
@@ -343,13 +343,6 @@ class BoundFunModule(FunModule):
         twin = super().__deepcopy__(memo)
         twin.__dict__["self_node"] = copy.deepcopy(self.self_node, memo)
         return twin
-
-
-class _NoCode:
-    co_freevars = ()
-
-
-_no_code = _NoCode()
 
 
 def _signature(function: Callable[..., Any], *, further: tuple[str, ...]) -> Signature:

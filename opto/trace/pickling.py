@@ -6,6 +6,7 @@ pickle; so do computed nodes, through the table that is being written.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import sys
@@ -170,10 +171,8 @@ def _portable(bundle: Any) -> Any:
     own = set(_names_of(function.__code__)) if hasattr(function, "__code__") else set()
     names = set(own)
     if bundle.parameter is not None:
-        try:
+        with contextlib.suppress(SyntaxError, TypeError, ValueError):  # code that does not parse names nothing
             names.update(_names_of(compile(bundle.parameter._data, "<opto>", "exec")))
-        except (SyntaxError, TypeError, ValueError):
-            pass  # code that does not parse names nothing
     # The function itself brings the globals that it names; what only the new code names would be left behind.
     known = getattr(function, "__globals__", {})
     scope = {name: known[name] for name in sorted(names - own) if name in known}

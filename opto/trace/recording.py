@@ -107,7 +107,7 @@ def record(
     highest = -1
     for parent in parents:
         level = parent._level
-        if level > highest:
+        if level > highest:  # noqa: PLR1730 - a call of max would cost more than the rest of the loop
             highest = level
         if parent.trainable:
             made._read = values
@@ -134,8 +134,12 @@ def fail(
     """The `ExecutionError` to raise from `error`; its exception node has the call's inputs as parents.
 
     Args:
-        operation: what failed, and `base`, `parents`, `names`, `values` as in `record`.
+        operation: what failed; see `Operation`.
+        base: the name of what failed; the node is called `exception_<base>`.
         error: what it raised.
+        parents: as in `record`.
+        names: as in `record`.
+        values: as in `record`.
         function: the function that failed, where the marked source begins.
     """
     cause = (error.__cause__ or error) if isinstance(error, CodeError) else error

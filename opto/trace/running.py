@@ -5,6 +5,7 @@ Here are plain and coroutine functions; generator functions are in `streaming.py
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Coroutine
 from contextvars import Token
@@ -62,6 +63,8 @@ class Call(Ambient):
         ExecutionError: if the code does not define the function; the code parameter is the exception node's parent.
     """
 
+    created: list[Node[Any]]
+
     __slots__ = ("_token", "args", "function", "kwargs", "names", "parents", "values")
 
     def __init__(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -86,7 +89,7 @@ class Call(Ambient):
                     value = _input(value, base)
                 parents[index] = value
             values.append(value._data)
-        passed = values if direct else _passed(module, args, parents, values)
+        passed: Any = values if direct else _passed(module, args, parents, values)
         self.kwargs = _NO_KEYWORDS
         if count != len(args):
             self.kwargs = dict(zip(self.names[count:], passed[count:], strict=False))
@@ -125,10 +128,8 @@ class Call(Ambient):
         return self
 
     def __exit__(self, *error: Any) -> None:
-        try:
+        with contextlib.suppress(ValueError):  # a body left unfinished may be closed elsewhere, where nothing was set
             AMBIENT.reset(self._token)
-        except ValueError:  # a body that was never finished is closed somewhere else, where nothing was set
-            pass
 
     # ---- its outcome
 
@@ -165,14 +166,14 @@ class Call(Ambient):
 
 
 def _is_bundle(value: Any) -> bool:
-    return getattr(value.__class__, "_is_bundle", False)
+    return bool(getattr(value.__class__, "_is_bundle", False))
 
 
 def _input(value: Any, base: str) -> Node[Any]:
     """The node of an argument that is neither one of ours nor a plain number or text."""
     if not _is_bundle(value):
         return wrap(value, base)
-    return root(value, base) if value.parameter is None else value.parameter  # type: ignore[no-any-return]
+    return root(value, base) if value.parameter is None else value.parameter
 
 
 def _passed(module: Any, args: tuple[Any, ...], parents: list[Any], values: list[Any]) -> list[Any]:

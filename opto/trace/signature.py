@@ -1,7 +1,7 @@
 """Binding a call to a function's signature: worked out once, when the function is decorated.
 
-`inspect.Signature.bind` interprets the signature at each call. Here the signature is written out once as a small function
-with the same parameters, so the interpreter itself binds each call, and gives its own error messages.
+`inspect.Signature.bind` interprets the signature at each call. Here the signature is written out once as a small
+function with the same parameters, so the interpreter itself binds each call, and gives its own error messages.
 """
 
 from __future__ import annotations
@@ -27,24 +27,25 @@ class Signature:
         further: names of inputs that every call has beyond its arguments.
 
     Attributes:
-        bind: takes a call's arguments. Returns all values, defaults filled in, those that go by position first; their input
-            names, with `further` at the end; and how many go by position. Raises TypeError as the function itself would.
-        exact: a call with this many positional arguments and no others binds as it stands, to `names`; -1 if none does.
+        bind: takes a call's arguments. Returns all values, defaults filled in, those that go by position first; their
+            input names, with `further` at the end; and how many go by position. Raises TypeError as the function
+            itself would.
+        exact: a call with this many positional arguments and no others binds as it stands, to `names`; -1 if none
+            does.
         names: the input names of a call without extra arguments.
         positional: the names of the positional parameters.
         text: the signature as written, such as `"(x, k=3)"`.
     """
 
-    def __init__(
-        self, function: Callable[..., Any], name: str | None = None, *, further: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], name: str | None = None, *, further: tuple[str, ...] = ()) -> None:
         signature = inspect.signature(function)
         parameters = list(signature.parameters.values())
         self.text = str(signature)
         self.positional = tuple(each.name for each in parameters if each.kind in _POSITIONAL)
         self.names = (*(each.name for each in parameters if each.kind not in _VARIADIC), *further)
         self.exact = len(parameters) if len(self.positional) == len(parameters) else -1
-        self.bind = _compiled(parameters, name or getattr(function, "__qualname__", "function"), self.names, further)
+        name = name or str(getattr(function, "__qualname__", "function"))
+        self.bind = _compiled(parameters, name, self.names, further)
 
 
 def _compiled(
@@ -95,7 +96,7 @@ def _written(parameters: list[inspect.Parameter]) -> list[str]:
         if each.kind is each.KEYWORD_ONLY and not starred:
             written.append("*")
         starred = starred or each.kind in (each.VAR_POSITIONAL, each.KEYWORD_ONLY)
-        star = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
+        star = "*" if each.kind is each.VAR_POSITIONAL else "**" if each.kind is each.VAR_KEYWORD else ""
         default = "" if each.default is each.empty else f"=__defaults__[{index}]"
         written.append(f"{star}{each.name}{default}")
         before = each.kind

@@ -27,6 +27,7 @@ def line_of(function, text):
 
 
 def helper(items):
+    """Changes what it is given."""
     items.clear()
 
 
@@ -43,13 +44,15 @@ def test_the_input_and_the_line():
     """The warning names the function, the input, the line and its text."""
     (message,) = changes_of(lambda: appends([1], [2]))
     assert "appends changed its input 'items' in place" in message
-    assert f"on line {line_of(appends, 'items.append')}" in message and "`items.append(count)`" in message
+    assert f"on line {line_of(appends, 'items.append')}" in message
+    assert "`items.append(count)`" in message
 
 
 def test_inputs_in_nodes():
     """So it does for a value inside a node, which then shows the changed value."""
     x = node([1])
-    assert len(changes_of(lambda: appends(x, []))) == 1 and x.data == [1, 0]
+    assert len(changes_of(lambda: appends(x, []))) == 1
+    assert x.data == [1, 0]
 
 
 def test_a_line_of_a_helper():
@@ -123,7 +126,7 @@ def test_values_that_cannot_be_pickled():
         return 0
 
     (message,) = changes_of(lambda: f({"lock": threading.Lock(), "stream": (k for k in ()), "count": 1}))
-    assert "`box[\"count\"] += 1`" in message
+    assert '`box["count"] += 1`' in message
 
 
 def test_the_last_line():
@@ -147,7 +150,10 @@ def test_each_change_is_told():
         return 0
 
     one, two = changes_of(lambda: both({}, set()))
-    assert "'a'" in one and 'a["k"] = 1' in one and "'b'" in two and "b.add(2)" in two
+    assert "'a'" in one
+    assert 'a["k"] = 1' in one
+    assert "'b'" in two
+    assert "b.add(2)" in two
 
 
 def test_objects():
@@ -192,7 +198,8 @@ def test_a_method_may_change_its_object():
 
     counter = Counter()
     (message,) = changes_of(lambda: counter.add(1))
-    assert "'self'" in message and "`self.total += x`" in message
+    assert "'self'" in message
+    assert "`self.total += x`" in message
 
 
 def test_a_models_code():

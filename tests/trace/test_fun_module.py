@@ -50,12 +50,14 @@ class TestPlaces:
             double = bundle("[double] Doubles.")(lambda self, x: 2 * x)
             static = staticmethod(bundle()(lambda x: x + 1))
 
-        assert Tools().double(2).data == 4 and Tools.static(1).data == 2
+        assert Tools().double(2).data == 4
+        assert Tools.static(1).data == 2
 
     def test_exec_without_source(self):
         """A function made by exec is bundled; only training it needs the source, and the error says so."""
         made = module_from("from opto.trace import bundle\n@bundle()\ndef f(x):\n    return x / 0\n")
-        assert made.f.info["source"] is None and made.f.info["line_number"] is None
+        assert made.f.info["source"] is None
+        assert made.f.info["line_number"] is None
         with pytest.raises(ExecutionError) as caught:
             made.f(1)
         assert caught.value.exception_node.data == "(ZeroDivisionError) division by zero"
@@ -109,14 +111,20 @@ class TestParameter:
             return x + k
 
         assert f.parameter.data == 'def f(x, k=3):\n    """Adds k."""\n    return x + k'
-        assert "def f(x, k=3):" in f.parameter.description and '"""Adds k."""' in f.parameter.description
+        assert "def f(x, k=3):" in f.parameter.description
+        assert '"""Adds k."""' in f.parameter.description
         assert f.parameter.data == f.info["source"]
-        assert f.trainable and f.parameters() == [f.parameter] and f.parameters_dict() == {"parameter": f.parameter}
+        assert f.trainable
+        assert f.parameters() == [f.parameter]
+        assert f.parameters_dict() == {"parameter": f.parameter}
 
     def test_not_trainable(self):
         """Without training there is no parameter."""
         f = bundle()(lambda x: x)
-        assert f.parameter is None and not f.trainable and f.parameters() == [] and f.parameters_dict() == {}
+        assert f.parameter is None
+        assert not f.trainable
+        assert f.parameters() == []
+        assert f.parameters_dict() == {}
 
     def test_projections(self):
         """Projections are those of the code parameter."""
@@ -141,7 +149,7 @@ class TestParameter:
         assert Agent().act.parameter.projections == [upper]
 
     def test_save_and_load(self, tmp_path):
-        """save and load restore the code."""
+        """Saving and loading restore the code."""
 
         @bundle(trainable=True)
         def f(x):
@@ -152,7 +160,8 @@ class TestParameter:
         f.parameter._data = "def f(x):\n    return x + 2"
         assert f(1).data == 3
         f.load(tmp_path / "deep" / "f.opto")
-        assert f.parameter.data == first and f(1).data == 2
+        assert f.parameter.data == first
+        assert f(1).data == 2
 
     def test_save_and_load_of_a_bundle_in_a_module(self, tmp_path):
         """The code of a trainable method is part of what a module saves."""
@@ -195,7 +204,7 @@ class TestCode:
             "def f(x):\n    import math\n    return math.floor(x) + 1",
             "def helper(x):\n    return x + 1\ndef f(x):\n    return helper(x)",
             "def f(x):\n    return helper(x)\ndef helper(x):\n    return x + 1",
-            "from math import floor as down\nBONUS = 1\nclass Box:\n    bonus = BONUS\ndef f(x):\n    return down(x) + Box.bonus",
+            "from math import floor as down\nB = 1\nclass Box:\n    bonus = B\ndef f(x):\n    return down(x) + Box.bonus",
             "# a comment\n\ndef f(x):\n    return x + 1\n\n\n# the end",
             "f = lambda x: x + 1",
             "import functools\n@functools.lru_cache\ndef f(x):\n    return x + 1",
@@ -213,7 +222,8 @@ class TestCode:
         """The code sees the function's module, and may change what it finds there."""
         f = trained("def f(x):\n    SHARED.append(x)\n    return len(SHARED)")
         SHARED.clear()
-        assert f(1).data == 1 and SHARED == [1]
+        assert f(1).data == 1
+        assert SHARED == [1]
 
     def test_globals_of_untrained_functions_are_writable(self):
         """A plain bundle may assign a global and a nonlocal."""
@@ -240,7 +250,8 @@ class TestCode:
 
         assert f(1).data == 2
         f.parameter._data = "def f(x):\n    return x + unused_before"
-        assert f(1).data == 11 and unused_before == 10
+        assert f(1).data == 11
+        assert unused_before == 10
 
     def test_new_globals_are_seen(self):
         """A name that the module gets later is seen."""
@@ -359,7 +370,8 @@ class TestRunner:
             return 0 if n == 0 else 1 + f(n - 1)
 
         with running(runner):
-            assert f(20).data == 20 and runner.count == 1
+            assert f(20).data == 20
+            assert runner.count == 1
 
     def test_running_ends_with_the_block(self):
         """Outside of the block the code runs in this process again."""
@@ -419,7 +431,8 @@ def test_partial_attribute():
 def test_a_bundle_is_a_module():
     """A bundle is a Module, and forward is the call."""
     f = bundle()(lambda x: x + 1)
-    assert isinstance(f, Module) and f.forward(1).data == 2
+    assert isinstance(f, Module)
+    assert f.forward(1).data == 2
 
 
 def test_repr_names_the_function_and_its_signature():
@@ -429,7 +442,8 @@ def test_repr_names_the_function_and_its_signature():
     def f(x, k=1):
         return x
 
-    assert repr(f).endswith("f(x, k=1), trainable>") and repr(f).startswith("<bundle ")
+    assert repr(f).endswith("f(x, k=1), trainable>")
+    assert repr(f).startswith("<bundle ")
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="syntax of Python 3.12")
@@ -456,5 +470,6 @@ async def test_concurrent_updates_of_async_code():
     assert (await f(ready.wait)).data == "new"
     ready.set()
     output = await first
-    assert output.data == "old" and "'new'" not in output._read[-1]
+    assert output.data == "old"
+    assert "'new'" not in output._read[-1]
     assert isinstance(output, Node)

@@ -74,11 +74,15 @@ class Loud(Greeter):
 class TestClass:
     def test_names_and_bases(self):
         """The class is <Name>Model, a subclass of the class and of Model, found under that name in its module."""
-        assert Greeter.__name__ == "GreeterModel" and Greeter.__module__ == __name__
-        assert Greeter.reserved_cls_name == "Greeter" and Greeter.__doc__ == "Greets."
+        assert Greeter.__name__ == "GreeterModel"
+        assert Greeter.__module__ == __name__
+        assert Greeter.reserved_cls_name == "Greeter"
+        assert Greeter.__doc__ == "Greets."
         assert sys.modules[__name__].GreeterModel is Greeter
-        assert issubclass(Greeter, Module) and issubclass(Greeter, Model)
-        assert isinstance(Greeter(), Module) and type(Greeter()).__mro__[1].__name__ == "Greeter"
+        assert issubclass(Greeter, Module)
+        assert issubclass(Greeter, Model)
+        assert isinstance(Greeter(), Module)
+        assert type(Greeter()).__mro__[1].__name__ == "Greeter"
 
     def test_forward(self):
         """Calling the object calls forward."""
@@ -87,13 +91,15 @@ class TestClass:
     def test_parameters(self):
         """Trainable nodes and trainable methods; a node that is not trainable is none."""
         greeter = Greeter()
-        assert set(greeter.parameters_dict()) == {"greeting", "decorate"} and len(greeter.parameters()) == 2
+        assert set(greeter.parameters_dict()) == {"greeting", "decorate"}
+        assert len(greeter.parameters()) == 2
         assert all(isinstance(each, ParameterNode) for each in greeter.parameters())
 
     def test_a_base_that_is_no_module(self):
         """Methods that a plain base bundles are found."""
         derived = Derived()
-        assert derived(1).data == 4.0 and len(derived.parameters()) == 2
+        assert derived(1).data == 4.0
+        assert len(derived.parameters()) == 2
 
     def test_nested_models(self):
         """Models in attributes and containers are collected."""
@@ -112,7 +118,8 @@ class TestClass:
 
     def test_a_model_of_a_model(self):
         """Inheriting from a decorated class works, with super() as ever."""
-        assert Loud("hi")("you").data == "HI AND YOU!" and Loud.reserved_cls_name == "Loud"
+        assert Loud("hi")("you").data == "HI AND YOU!"
+        assert Loud.reserved_cls_name == "Loud"
         assert len(Loud().parameters()) == 2
 
     def test_feedback_reaches_all(self):
@@ -157,7 +164,8 @@ class TestState:
         wrapper.first.greeting._data = "changed"
         wrapper.first.decorate.parameter._data = "def decorate(self, text):\n    return text"
         other.load_state_dict(wrapper.state_dict())
-        assert other.state_dict() == wrapper.state_dict() and other.first.greeting is not wrapper.first.greeting
+        assert other.state_dict() == wrapper.state_dict()
+        assert other.first.greeting is not wrapper.first.greeting
         assert other("x").data == wrapper("x").data == "b and changed and x!"
 
     def test_state_that_does_not_fit(self):
@@ -179,15 +187,20 @@ class TestState:
         other = Greeter()
         kept = other.greeting, other.decorate.parameter, other.constant
         other.load(tmp_path / "deep" / "greeter.opto")
-        assert other("x").data == "hi or xhi or x" and other.history == [1, {"a": (2, 3)}] and other.mark == "?"
+        assert other("x").data == "hi or xhi or x"
+        assert other.history == [1, {"a": (2, 3)}]
+        assert other.mark == "?"
         assert (other.greeting, other.decorate.parameter, other.constant) == kept
-        assert other.greeting is kept[0] and other.decorate.parameter is kept[1] and other.constant is kept[2]
+        assert other.greeting is kept[0]
+        assert other.decorate.parameter is kept[1]
+        assert other.constant is kept[2]
 
     def test_the_file_is_text_without_pickle(self, tmp_path):
         """The file can be read by a person."""
         Greeter("a greeting to find").save(tmp_path / "g")
         text = (tmp_path / "g").read_text()
-        assert "a greeting to find" in text and "def decorate" in text
+        assert "a greeting to find" in text
+        assert "def decorate" in text
 
     def test_function_local_classes(self, tmp_path):
         """An object whose class is local to a function can be saved and loaded."""
@@ -207,7 +220,8 @@ class TestState:
         local.save(tmp_path / "local")
         other = Local()
         other.load(tmp_path / "local")
-        assert other(1).data == 6 and other.note == "changed"
+        assert other(1).data == 6
+        assert other.note == "changed"
 
     def test_damaged_files(self, tmp_path):
         """A file that is none of ours is a FileFormatError, and nothing is changed."""
@@ -225,18 +239,21 @@ class TestCopies:
         greeter("x")
         greeter.greeting._data = "hi"
         twin = copy.deepcopy(greeter)
-        assert "_copy" in twin.greeting.name and twin.greeting is not greeter.greeting
+        assert "_copy" in twin.greeting.name
+        assert twin.greeting is not greeter.greeting
         assert twin.decorate.parameter is not greeter.decorate.parameter
         twin.mark, twin.greeting._data = "?", "bye"
         assert (twin("x").data, greeter("x").data) == ("bye and x?", "hi and x!")
-        assert twin.history is not greeter.history and type(twin) is type(greeter)
+        assert twin.history is not greeter.history
+        assert type(twin) is type(greeter)
 
     def test_copy_shares_parameters(self):
         """copy() shares the parameters, of trainable methods and nested models too, and nothing else."""
         wrapper = Wrapper()
         wrapper("x")
         twin = wrapper.copy()
-        assert twin is not wrapper and twin.first is not wrapper.first
+        assert twin is not wrapper
+        assert twin.first is not wrapper.first
         assert [id(each) for each in twin.parameters()] == [id(each) for each in wrapper.parameters()]
         twin.first.mark = "?"
         assert (twin("x").data, wrapper("x").data) == ("b and a and x?!", "b and a and x!!")
@@ -253,24 +270,29 @@ class TestCopies:
         wrapper = Wrapper()
         wrapper.first.decorate.parameter._data = "def decorate(self, text):\n    return text"
         twin = pickle.loads(pickle.dumps(wrapper))
-        assert type(twin) is Wrapper and twin("x").data == wrapper("x").data == "b and a and x!"
+        assert type(twin) is Wrapper
+        assert twin("x").data == wrapper("x").data == "b and a and x!"
         assert twin.state_dict() == wrapper.state_dict()
 
     def test_pickle_of_a_derived_model(self):
         """So do those of a model of a model, and of a model with a plain base."""
         for made in (Loud("hi"), Derived()):
             twin = pickle.loads(pickle.dumps(made))
-            assert type(twin) is type(made) and twin.state_dict() == made.state_dict()
+            assert type(twin) is type(made)
+            assert twin.state_dict() == made.state_dict()
 
 
 def test_export_runs_without_opto(tmp_path):
     """The exported file defines the class plainly, holds what was learned, and runs where opto cannot be imported."""
     greeter = Greeter()
-    greeter.greeting._data = "it's \"hi\""
-    greeter.decorate.parameter._data = "def decorate(self, text):\n    import math\n    return text + '?' * math.floor(2.5)"
+    greeter.greeting._data = 'it\'s "hi"'
+    code = "def decorate(self, text):\n    import math\n    return text + '?' * math.floor(2.5)"
+    greeter.decorate.parameter._data = code
     greeter.export(tmp_path / "out" / "greeter.py")
     text = (tmp_path / "out" / "greeter.py").read_text()
-    assert "class Greeter:" in text and "bundle" not in text and "node(" not in text
+    assert "class Greeter:" in text
+    assert "bundle" not in text
+    assert "node(" not in text
     check = (
         "import sys; sys.modules['opto'] = None\n"
         "from greeter import Greeter\n"
@@ -280,4 +302,4 @@ def test_export_runs_without_opto(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", check], cwd=tmp_path / "out", check=True, capture_output=True, text=True
     )
-    assert done.stdout == "it's \"hi\" and you??\nGreets.\n"
+    assert done.stdout == 'it\'s "hi" and you??\nGreets.\n'

@@ -30,6 +30,7 @@ from opto.trace import (
 
 
 def there_and_back(value, protocol=pickle.HIGHEST_PROTOCOL):
+    """What another process would get."""
     return pickle.loads(pickle.dumps(value, protocol))
 
 
@@ -41,15 +42,18 @@ def plus(x, y):
 
 @bundle(trainable=True)
 def trained(x):
+    """Adds one."""
     return x + 1
 
 
 @bundle(traceable_code=True)
 def inside(x):
+    """Computes in an inner graph."""
     return x * 2 + 1
 
 
 def failing(x):
+    """Adds what cannot be added."""
     return plus(x, "text")
 
 
@@ -83,11 +87,13 @@ class Agent(Module):
 
 
 def traced_in_a_worker(k):
+    """A parameter and a result of it."""
     x = node(k, trainable=True, name="x")
     return (x, plus(x, 1) * 2)
 
 
 def fails_in_a_worker(k):
+    """Raises ExecutionError."""
     return plus(node(k), "text")
 
 
@@ -98,22 +104,32 @@ class TestNodes:
         x = node([1, 2], name="x", trainable=True, description="A list.", constraint="short")
         (x + [3]).backward("longer")
         twin = there_and_back(x, protocol)
-        assert type(twin) is ParameterNode and twin is not x and twin.data == [1, 2]
+        assert type(twin) is ParameterNode
+        assert twin is not x
+        assert twin.data == [1, 2]
         assert (twin.name, twin.description, twin.constraint, twin.trainable) == (x.name, "A list.", "short", True)
-        assert twin.feedback == {} and twin.children == []
+        assert twin.feedback == {}
+        assert twin.children == []
 
     def test_graphs(self):
         """A computed node comes with its inputs, edges, levels, descriptions and info."""
         x = node(1, trainable=True)
         output = plus(x, 2) * 3
         twin = there_and_back(output)
-        assert type(twin) is MessageNode and twin.data == 9 and twin.name == output.name and twin.level == 2
+        assert type(twin) is MessageNode
+        assert twin.data == 9
+        assert twin.name == output.name
+        assert twin.level == 2
         total = twin.parents[0]
-        assert total.description == "Adds." and total.info["fun_name"] == "plus"
-        assert [each.data for each in total.parents] == [1, 2] and list(total.inputs) == ["x", "y"]
-        assert total.children == [twin] and total.children[0] is twin
+        assert total.description == "Adds."
+        assert total.info["fun_name"] == "plus"
+        assert [each.data for each in total.parents] == [1, 2]
+        assert list(total.inputs) == ["x", "y"]
+        assert total.children == [twin]
+        assert total.children[0] is twin
         twin.backward("more")
-        assert total.inputs["x"].feedback and x.feedback == {}
+        assert total.inputs["x"].feedback
+        assert x.feedback == {}
 
     def test_sharing_inside_one_pickle(self):
         """What is one object before is one object after, whichever node is met first."""
@@ -124,7 +140,9 @@ class TestNodes:
         for given in ((x, a, b, c), (c, b, a, x), (b, x, c, a)):
             back = dict(zip([id(each) for each in given], there_and_back(given)))
             new_x, new_a, new_b, new_c = (back[id(each)] for each in (x, a, b, c))
-            assert new_a.parents[0] is new_x and new_b.parents[0] is new_a and new_c.parents[0] is new_a
+            assert new_a.parents[0] is new_x
+            assert new_b.parents[0] is new_a
+            assert new_c.parents[0] is new_a
 
     def test_diamonds(self):
         """A node given twice, and shared parents, stay so."""
@@ -132,7 +150,8 @@ class TestNodes:
         y = x * x
         twin = there_and_back(y + y)
         (new_y,) = twin.parents
-        assert new_y.parents[0] is new_y.inputs["y"] and twin.data == 8
+        assert new_y.parents[0] is new_y.inputs["y"]
+        assert twin.data == 8
 
     def test_a_node_that_holds_its_own_ancestor(self):
         """A value that refers back to the graph does not send pickle in circles."""
@@ -148,9 +167,11 @@ class TestNodes:
         for _ in range(100_000):
             x = x + 1
         twin = there_and_back(x)
-        assert twin.data == 100_000 and twin.level == 100_000
+        assert twin.data == 100_000
+        assert twin.level == 100_000
         twin.backward("less")
-        assert copy.deepcopy(x).parents == [] and start.feedback == {}
+        assert copy.deepcopy(x).parents == []
+        assert start.feedback == {}
 
     def test_values_that_hold_nodes_deeply(self):
         """A long chain whose every value is a list of the node before."""
@@ -163,15 +184,18 @@ class TestNodes:
         """The inner graph of a traceable bundle travels along."""
         twin = there_and_back(inside(node(3)))
         inner = twin.info["output"]
-        assert inner.data == 7 and inner.parents[0].data == 6
+        assert inner.data == 7
+        assert inner.parents[0].data == 6
 
     def test_exceptions(self):
         """An ExecutionError travels with its node, its inputs and what is known of the failure."""
         with pytest.raises(ExecutionError) as caught:
             failing(node(1, trainable=True))
         twin = there_and_back(caught.value)
-        assert type(twin) is ExecutionError and type(twin.exception_node) is ExceptionNode
-        assert str(twin) == str(caught.value) and twin.args == caught.value.args
+        assert type(twin) is ExecutionError
+        assert type(twin.exception_node) is ExceptionNode
+        assert str(twin) == str(caught.value)
+        assert twin.args == caught.value.args
         assert "<---" in twin.exception_node.info["error_comment"]
         twin.exception_node.backward("fix")
         assert twin.exception_node.inputs["x"].feedback
@@ -208,8 +232,10 @@ class TestBundles:
         twin = pickle.loads(pickle.dumps(trained))
         twin.parameter._data = "def trained(x):\n    return x + 100"
         output = twin(1)
-        assert output.data == 101 and trained(1).data == 2
-        assert output._base == "eval" and output.inputs["__code"] is twin.parameter
+        assert output.data == 101
+        assert trained(1).data == 2
+        assert output._base == "eval"
+        assert output.inputs["__code"] is twin.parameter
 
     def test_outputs_and_their_bundle_share_the_parameter(self):
         """A graph and the bundle that made it, in one pickle, still share the code parameter."""
@@ -228,9 +254,13 @@ class TestBundles:
         local.parameter._data = "def local(x, k=1):\n    return x + k + bonus * 2"
         twin = pickle.loads(cloudpickle.dumps(local))
         output = twin(1)
-        assert output.data == 22 and output._base == "eval" and list(output.inputs) == ["x", "k", "__code"]
-        assert twin.trainable and twin.parameter.description == local.parameter.description
-        assert twin.info["source"] == local.info["source"] and twin.name == local.name
+        assert output.data == 22
+        assert output._base == "eval"
+        assert list(output.inputs) == ["x", "k", "__code"]
+        assert twin.trainable
+        assert twin.parameter.description == local.parameter.description
+        assert twin.info["source"] == local.info["source"]
+        assert twin.name == local.name
 
     def test_local_untrained_bundles(self):
         """So does one that is not trainable, and its results."""
@@ -240,8 +270,11 @@ class TestBundles:
             return x + 1
 
         twin, output = pickle.loads(cloudpickle.dumps((local, local(1))))
-        assert twin(1).data == 2 and twin(1)._base == "answer" and twin.description == "[mine] Mine."
-        assert output.data == 2 and output.description == "Mine."
+        assert twin(1).data == 2
+        assert twin(1)._base == "answer"
+        assert twin.description == "[mine] Mine."
+        assert output.data == 2
+        assert output.description == "Mine."
 
     def test_lambdas_by_cloudpickle(self):
         """A bundled lambda too."""
@@ -252,7 +285,9 @@ class TestBundles:
         plain = Plain()
         plain.act.parameter._data = "def act(self, x):\n    return x + self.bonus * 100"
         twin = there_and_back(plain.act)
-        assert twin(1).data == 101 and twin.__self__ is not plain and twin.__self__.bonus == 1
+        assert twin(1).data == 101
+        assert twin.__self__ is not plain
+        assert twin.__self__.bonus == 1
         assert twin.__self__.act is twin
 
     def test_objects_with_bundled_methods(self):
@@ -268,7 +303,8 @@ class TestBundles:
     def test_results_of_methods(self):
         """A result of a method brings the object that it was called on."""
         twin = there_and_back(Plain().act(3))
-        assert twin.data == 4 and isinstance(twin.parents[0].data, Plain)
+        assert twin.data == 4
+        assert isinstance(twin.parents[0].data, Plain)
         assert twin.parents[0].data.act.parameter is twin.inputs["__code"]
 
 
@@ -279,8 +315,10 @@ class TestModules:
         agent.act.parameter._data = "def act(self, x):\n    return x + '!'"
         agent.greeting._data = "bye "
         twin = there_and_back(agent)
-        assert twin("you").data == "bye you!" and len(twin.parameters()) == len(agent.parameters())
-        assert twin.state_dict() == agent.state_dict() and twin.greeting is not agent.greeting
+        assert twin("you").data == "bye you!"
+        assert len(twin.parameters()) == len(agent.parameters())
+        assert twin.state_dict() == agent.state_dict()
+        assert twin.greeting is not agent.greeting
 
     def test_containers(self):
         """Seq and Map are equal after a round trip, nodes inside or not."""
@@ -305,11 +343,12 @@ class TestModules:
         agent = Local()
         agent.act.parameter._data = "def act(self, x):\n    return x + 5"
         twin = pickle.loads(cloudpickle.dumps(agent))
-        assert twin(1).data == 7 and len(twin.parameters()) == 2
+        assert twin(1).data == 7
+        assert len(twin.parameters()) == 2
 
 
 class TestProcesses:
-    @pytest.mark.parametrize("method", [each for each in ("spawn", "fork") if each in multiprocessing.get_all_start_methods()])
+    @pytest.mark.parametrize("method", sorted({"spawn", "fork"} & set(multiprocessing.get_all_start_methods())))
     @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
     def test_pools(self, method):
         """Workers trace and send their graphs back: right edges, feedback arrives, errors are ExecutionErrors."""
@@ -318,10 +357,12 @@ class TestProcesses:
             results = list(pool.map(traced_in_a_worker, range(3)))
             failure = pool.submit(fails_in_a_worker, 1).exception()
         for k, (x, output) in enumerate(results):
-            assert output.data == (k + 1) * 2 and output.parents[0].parents[0] is x
+            assert output.data == (k + 1) * 2
+            assert output.parents[0].parents[0] is x
             output.backward("good")
             assert len(x.feedback) == 1
-        assert isinstance(failure, ExecutionError) and isinstance(failure.exception_node, ExceptionNode)
+        assert isinstance(failure, ExecutionError)
+        assert isinstance(failure.exception_node, ExceptionNode)
 
     def test_functions_of_main(self, tmp_path):
         """Bundles and models of a script travel by cloudpickle to a process that has not seen the script."""
@@ -364,5 +405,7 @@ class TestProcesses:
         target = tmp_path / "sent.pkl"
         subprocess.run([sys.executable, script, target], check=True)
         function, agent, output = pickle.loads(target.read_bytes())
-        assert function(1).data == 42 and output.data == 42 and agent(1).data == 6
+        assert function(1).data == 42
+        assert output.data == 42
+        assert agent(1).data == 6
         assert output.inputs["__code"] is function.parameter

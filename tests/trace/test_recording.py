@@ -28,14 +28,18 @@ DOUBLING = Doubling()
 
 
 def double(x):
+    """The record of doubling a node."""
     return record(DOUBLING, "double", 2 * x._data, (x,), ("x",), (x._data,))
 
 
 def test_a_record_knows_its_operation():
     """Description and info come from the operation, when they are read; info is made once."""
     output = double(node(3))
-    assert output.data == 6 and output.description == "Doubles." and output.op_name == "double"
-    assert output.info == {"fun_name": "double", "input": 3} and output.info is output.info
+    assert output.data == 6
+    assert output.description == "Doubles."
+    assert output.op_name == "double"
+    assert output.info == {"fun_name": "double", "input": 3}
+    assert output.info is output.info
 
 
 def test_levels_and_children():
@@ -45,22 +49,27 @@ def test_levels_and_children():
     two = record(DOUBLING, "sum", 3, (x, one, x), ("a", "b", "c"), (1, 2, 1))
     assert (x.level, one.level, two.level) == (0, 1, 2)
     assert [id(each) for each in x.children] == [id(one), id(two)]
-    assert two.parents == [x, one] and list(two.inputs) == ["a", "b", "c"]
+    assert two.parents == [x, one]
+    assert list(two.inputs) == ["a", "b", "c"]
 
 
 def test_without_tracing():
     """Under no_trace a record has no inputs."""
     with no_trace():
         output = double(node(1))
-    assert output.parents == [] and output.inputs == {} and output.level == 0
+    assert output.parents == []
+    assert output.inputs == {}
+    assert output.level == 0
 
 
 def test_roots_and_scopes():
     """Roots and records take the scope's prefix and their own numbers."""
     GRAPH.clear()
     with name_scope("a"):
-        assert root(1, "x").name == "a/x:0" and double(root(1, "x")).name == "a/double:0"
-    assert root(1, "x").name == "x:0" and type(root(1, "x")) is Node
+        assert root(1, "x").name == "a/x:0"
+        assert double(root(1, "x")).name == "a/double:0"
+    assert root(1, "x").name == "x:0"
+    assert type(root(1, "x")) is Node
 
 
 def test_what_is_dropped_is_freed_at_once():
@@ -71,7 +80,8 @@ def test_what_is_dropped_is_freed_at_once():
         output = double(double(x))
         watch = weakref.ref(output)
         del output
-        assert watch() is None and x.children == []
+        assert watch() is None
+        assert x.children == []
     finally:
         gc.enable()
 
@@ -90,11 +100,15 @@ def test_fail():
     except ZeroDivisionError as caught:
         error = fail(DOUBLING, "double", caught, (x,), ("x",), (1,))
     failed = error.exception_node
-    assert isinstance(error, ExecutionError) and isinstance(failed, ExceptionNode)
-    assert failed.data == "(ZeroDivisionError) division by zero" and failed.parents[0] is x
-    assert failed.name.startswith("exception_double:") and "ZeroDivisionError" in failed.info["traceback"]
+    assert isinstance(error, ExecutionError)
+    assert isinstance(failed, ExceptionNode)
+    assert failed.data == "(ZeroDivisionError) division by zero"
+    assert failed.parents[0] is x
+    assert failed.name.startswith("exception_double:")
+    assert "ZeroDivisionError" in failed.info["traceback"]
     assert failed.description == "The operator double raises an exception."
-    assert isinstance(failed, MessageNode) and failed.create_feedback() == failed.data
+    assert isinstance(failed, MessageNode)
+    assert failed.create_feedback() == failed.data
 
 
 def test_fail_shows_the_cause_of_a_code_error():
@@ -106,7 +120,8 @@ def test_fail_shows_the_cause_of_a_code_error():
             raise CodeError("does not compile") from cause
     except CodeError as caught:
         error = fail(DOUBLING, "__code0", caught, (), (), ())
-    assert "SyntaxError" in error.exception_node.data and "exception___code0:" in error.exception_node.name
+    assert "SyntaxError" in error.exception_node.data
+    assert "exception___code0:" in error.exception_node.name
 
 
 @pytest.mark.parametrize("style", ["other", None])

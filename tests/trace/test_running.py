@@ -1,14 +1,11 @@
-"""Calls of bundled functions of each kind: coroutines, generators, threads and tasks."""
+"""Calls of bundled functions: coroutines, code of another kind, surroundings, threads and tasks."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
-import gc
 import inspect
 import threading
-import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -38,7 +35,8 @@ async def slow_double(x):
 def surroundings_are_restored():
     """Whatever a test does, the context variables are afterwards as they were."""
     yield
-    assert AMBIENT.get() is None and list(USED_NODES.get()) == []
+    assert AMBIENT.get() is None
+    assert list(USED_NODES.get()) == []
 
 
 # ---- coroutine functions
@@ -49,7 +47,9 @@ class TestAsync:
         """A bundled coroutine function gives an awaitable of exactly a MessageNode."""
         x = node(2)
         output = await slow_double(x)
-        assert type(output) is MessageNode and output.data == 4 and output.parents[0] is x
+        assert type(output) is MessageNode
+        assert output.data == 4
+        assert output.parents[0] is x
 
     async def test_gather(self):
         """Several calls run at once, each with its own inputs and used nodes."""
@@ -99,7 +99,8 @@ class TestAsync:
         call = fails(x)
         with pytest.raises(ExecutionError) as caught:
             await call
-        assert caught.value.exception_node.parents[0] is x and len(caught.value.exception_node.parents) == 1
+        assert caught.value.exception_node.parents[0] is x
+        assert len(caught.value.exception_node.parents) == 1
         assert "raise ValueError" in caught.value.exception_node.info["error_comment"]
 
     async def test_gather_with_failures(self):
@@ -111,7 +112,8 @@ class TestAsync:
             return 1 / x
 
         results = await asyncio.gather(*(inverse(k) for k in range(3)), return_exceptions=True)
-        assert isinstance(results[0], ExecutionError) and [each.data for each in results[1:]] == [1.0, 0.5]
+        assert isinstance(results[0], ExecutionError)
+        assert [each.data for each in results[1:]] == [1.0, 0.5]
 
     async def test_methods(self):
         """A coroutine method takes the object first."""
@@ -126,7 +128,8 @@ class TestAsync:
 
         agent = Agent()
         output = await agent.act(1)
-        assert output.data == 4 and len(output.parents) == 3
+        assert output.data == 4
+        assert len(output.parents) == 3
 
     async def test_trainable(self):
         """The code of a coroutine function can be rewritten, also into a plain function."""
@@ -184,7 +187,8 @@ class TestAsync:
             return first.data + second.data
 
         output = await outer(node(1))
-        assert output.data == 6 and len(output.parents) == 1
+        assert output.data == 6
+        assert len(output.parents) == 1
 
     async def test_the_body_may_start_tasks_that_outlive_it(self):
         """A task that a body starts, and that goes on after it, disturbs nobody."""
@@ -229,7 +233,8 @@ class TestAsync:
             start = node(k)
             one = await step(start, 1)
             two = await step(one, 1)
-            assert one.parents[0] is start and two.parents[0] is one
+            assert one.parents[0] is start
+            assert two.parents[0] is one
             return two
 
         for _ in range(5):
@@ -238,258 +243,7 @@ class TestAsync:
             assert len({each.name for each in outputs}) == 200
 
 
-# ---- generator functions
-
-
-class TestGenerators:
-    def test_items_are_nodes(self):
-        """Each item is a MessageNode with the call's inputs as parents."""
-
-        @bundle()
-        def count(n):
-            yield from range(n)
-
-        n = node(3)
-        items = list(count(n))
-        assert [each.data for each in items] == [0, 1, 2]
-        assert all(type(each) is MessageNode and each.parents[0] is n for each in items)
-
-    def test_the_body_runs_as_items_are_asked_for(self):
-        """Nothing runs before the first next, and the caller's reads between items are not the body's."""
-        ran = []
-        outside = node(1)
-
-        @bundle()
-        def count(n):
-            for k in range(n):
-                ran.append(k)
-                yield k
-
-        iterator = count(2)
-        assert ran == []
-        assert next(iterator).data == 0 and ran == [0]
-        assert outside.data == 1
-        assert next(iterator).data == 1
-        assert next(iterator, None) is None
-
-    def test_an_exception_midway(self):
-        """It raises ExecutionError at that next; the items before are good."""
-
-        @bundle()
-        def fails(x):
-            yield x
-            raise ValueError("no more")
-
-        x = node(1)
-        iterator = fails(x)
-        assert next(iterator).data == 1
-        with pytest.raises(ExecutionError) as caught:
-            next(iterator)
-        assert caught.value.exception_node.parents[0] is x
-        assert 'raise ValueError("no more") <---' in caught.value.exception_node.info["error_comment"]
-
-    def test_closing_closes_the_body(self):
-        """Closing the iterator runs the body's finally."""
-        closed = []
-
-        @bundle()
-        def count(n):
-            try:
-                yield from range(n)
-            finally:
-                closed.append(n)
-
-        iterator = count(3)
-        next(iterator)
-        iterator.close()
-        assert closed == [3]
-        unstarted = count(5)
-        unstarted.close()
-        assert closed == [3]
-
-    def test_send(self):
-        """A sent value reaches the body."""
-
-        @bundle()
-        def echo(x):
-            got = yield x
-            while got is not None:
-                got = yield got * 2
-
-        iterator = echo(1)
-        assert next(iterator).data == 1
-        assert iterator.send(4).data == 8
-        with pytest.raises(StopIteration):
-            next(iterator)
-
-    def test_throw(self):
-        """An exception thrown into the iterator reaches the body, which may go on."""
-
-        @bundle()
-        def patient(x):
-            try:
-                yield x
-            except KeyError:
-                yield "caught"
-
-        iterator = patient(1)
-        next(iterator)
-        assert iterator.throw(KeyError("k")).data == "caught"
-
-    def test_interleaved_generators(self):
-        """Two generators advanced in turn do not mix their surroundings."""
-
-        @bundle()
-        def count(n):
-            for k in range(3):
-                yield n + k
-
-        one, two = count(0), count(10)
-        assert [(a.data, b.data) for a, b in zip(one, two)] == [(0, 10), (1, 11), (2, 12)]
-
-    def test_methods_and_trainable(self):
-        """Generator methods work, also trainable ones, whose code may change its kind to a plain function."""
-
-        class Agent:
-            @bundle(trainable=True)
-            def plan(self, n):
-                yield from range(n)
-
-        agent = Agent()
-        items = list(agent.plan(2))
-        assert [each.data for each in items] == [0, 1] and len(items[0].parents) == 3
-        agent.plan.parameter._data = "def plan(self, n):\n    return [n, n + 1]"
-        assert [each.data for each in agent.plan(2)] == [2, 3]
-        agent.plan.parameter._data = "def plan(self, n):\n    return 5"
-        with pytest.raises(ExecutionError, match="TypeError"):
-            list(agent.plan(2))
-
-    def test_a_generator_in_a_generator(self):
-        """A bundled generator may be walked in another's body."""
-
-        @bundle()
-        def inner(n):
-            yield from range(n)
-
-        @bundle()
-        def outer(n):
-            for each in inner(n):
-                yield each.data + 1
-
-        assert [each.data for each in outer(2)] == [1, 2]
-
-    def test_a_dropped_iterator_is_freed(self):
-        """An iterator that is dropped midway closes its body and frees its inputs."""
-        closed = []
-
-        @bundle()
-        def count(n):
-            try:
-                yield 1
-                yield 2
-            finally:
-                closed.append(True)
-
-        iterator = count(3)
-        first = next(iterator)
-        watch = weakref.ref(first)
-        del iterator, first
-        gc.collect()
-        assert closed == [True] and watch() is None
-
-
-class TestAsyncGenerators:
-    async def test_items_are_nodes(self):
-        """Each item is a MessageNode with the call's inputs as parents."""
-
-        @bundle()
-        async def count(n):
-            for k in range(n):
-                await asyncio.sleep(0)
-                yield k
-
-        n = node(3)
-        items = [each async for each in count(n)]
-        assert [each.data for each in items] == [0, 1, 2] and items[0].parents[0] is n
-
-    async def test_an_exception_midway(self):
-        """It raises ExecutionError at that step."""
-
-        @bundle()
-        async def fails(x):
-            yield x
-            raise ValueError("no more")
-
-        iterator = fails(1)
-        assert (await iterator.__anext__()).data == 1
-        with pytest.raises(ExecutionError, match="no more"):
-            await iterator.__anext__()
-
-    async def test_closing_early(self):
-        """Leaving the loop and closing runs the body's finally."""
-        closed = []
-
-        @bundle()
-        async def count(n):
-            try:
-                for k in range(n):
-                    yield k
-            finally:
-                await asyncio.sleep(0)
-                closed.append(n)
-
-        async with contextlib.aclosing(count(5)) as iterator:
-            async for each in iterator:
-                if each.data == 1:
-                    break
-        assert closed == [5]
-
-    async def test_concurrently(self):
-        """Several async generators advance in turn without mixing."""
-
-        @bundle()
-        async def count(n):
-            for k in range(3):
-                await asyncio.sleep(0)
-                yield n + k
-
-        async def collect(n):
-            return [each.data async for each in count(n)]
-
-        results = await asyncio.gather(*(collect(10 * k) for k in range(5)))
-        assert results == [[10 * k, 10 * k + 1, 10 * k + 2] for k in range(5)]
-
-    async def test_trainable(self):
-        """A model's code that is no async generator function is an error that says what it must be."""
-
-        @bundle(trainable=True)
-        async def count(n):
-            yield n
-
-        assert [each.data async for each in count(1)] == [1]
-        count.parameter._data = "def count(n):\n    return n"
-        with pytest.raises(ExecutionError, match="async generator"):
-            [each async for each in count(1)]
-
-    async def test_asend_and_athrow(self):
-        """Sent values and thrown exceptions reach the body."""
-
-        @bundle()
-        async def echo(x):
-            try:
-                got = yield x
-                yield got
-            except KeyError:
-                yield "caught"
-
-        iterator = echo(1)
-        await iterator.__anext__()
-        assert (await iterator.asend(5)).data == 5
-        await iterator.aclose()
-        iterator = echo(1)
-        await iterator.__anext__()
-        assert (await iterator.athrow(KeyError())).data == "caught"
-        await iterator.aclose()
+# ---- code of another kind
 
 
 class TestKindChanges:
@@ -523,7 +277,8 @@ class TestKindChanges:
             return 2 * x
 
         output = await double(node(2))
-        assert type(output) is MessageNode and output.data == 4
+        assert type(output) is MessageNode
+        assert output.data == 4
         with pytest.raises(ExecutionError):
             await double(None)
 
@@ -555,7 +310,8 @@ class TestSurroundings:
 
         with name_scope("agent"):
             output = f(1)
-        assert output.name == "agent/act:0" and inner[0].name == "agent/int:0"
+        assert output.name == "agent/act:0"
+        assert inner[0].name == "agent/int:0"
 
     def test_a_body_under_no_trace(self):
         """A body called under no_trace may read any node."""
@@ -584,9 +340,12 @@ def traced_graph(k):
     mixed = mix(total, other)
     final = mixed - start
     assert final.data == (k + 1) * 10 + 1 - k
-    assert final.parents[0] is mixed and final.parents[1] is start
-    assert mixed.parents[0] is total and mixed.parents[1] is other
-    assert total.parents[0] is start and total.parents[1] is other
+    assert final.parents[0] is mixed
+    assert final.parents[1] is start
+    assert mixed.parents[0] is total
+    assert mixed.parents[1] is other
+    assert total.parents[0] is start
+    assert total.parents[1] is other
     final.backward(f"feedback {k}")
     assert [each.user_feedback for every in other.feedback.values() for each in every] == [f"feedback {k}"] * 2
     return [each.name for each in (start, other, total, mixed, final)]
