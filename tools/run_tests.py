@@ -51,6 +51,7 @@ def run(interpreter: Interpreter, arguments: list[str]) -> Outcome:
         done = subprocess.run(
             command,
             cwd=environments.ROOT,
+            env=_variables(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -66,6 +67,11 @@ def run(interpreter: Interpreter, arguments: list[str]) -> Outcome:
     # A crash, a hang or a suite that found nothing to run is a failure even if no test says so.
     failed = counts["failed"] or int(status != 0)
     return Outcome(interpreter, counts["passed"], failed, counts["skipped"], time.monotonic() - started, output)
+
+
+def _variables() -> dict[str, str]:
+    """The environment variables of a suite: ours, but compiled modules are kept, since many tests start a process."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _read_report(path: str) -> dict[str, int]:

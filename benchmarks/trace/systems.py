@@ -69,7 +69,8 @@ class Python:
         """The environment variables of a process that measures."""
         # LiteLLM would ask the network for prices while it is imported, which is not what is measured.
         variables = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "OMP_NUM_THREADS": "1"}
-        variables.pop("PYTHONPATH", None)
+        for name in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE"):  # or every import would compile its modules again
+            variables.pop(name, None)
         if self.system.own_source:
             variables["PYTHONPATH"] = str(environments.ROOT)
         return variables
