@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
@@ -403,7 +404,8 @@ class TestProcesses:
             )
         )
         target = tmp_path / "sent.pkl"
-        subprocess.run([sys.executable, script, target], check=True)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        subprocess.run([sys.executable, script, target], check=True, env=environment)
         function, agent, output = pickle.loads(target.read_bytes())
         assert function(1).data == 42
         assert output.data == 42
