@@ -92,7 +92,7 @@ class FunModule(Module):
         self.signature = _signature(function, further=("__code",) if options.trainable else ())
         self.parameter: ParameterNode[str] | None = None
         self.result_base = self.name
-        self._compiled: tuple[str, CodeRunner, Callable[..., Any]] | None = None
+        self.last_compiled: tuple[str, CodeRunner, Callable[..., Any]] | None = None
         self._run = runner_of(function)
         self._key = f"{RESERVED}bundle_.{self.name}"
         functools.update_wrapper(self, function)
@@ -204,12 +204,12 @@ class FunModule(Module):
         Raises:
             CodeError: if the code does not define it, or defines one that is called in another way.
         """
-        runner, kept = current_runner(), self._compiled
+        runner, kept = current_runner(), self.last_compiled
         if kept is not None and kept[0] == text and kept[1] is runner:
             return kept[2]
         function = runner.compile(text, self._defined_name, self._namespace())
         check_kind(function, self.fun, text, self._defined_name)
-        self._compiled = text, runner, function
+        self.last_compiled = text, runner, function
         return function
 
     @property
@@ -235,23 +235,21 @@ class FunModule(Module):
         self._key = f"{RESERVED}bundle_{owner.__qualname__.replace('<locals>.', '')}.{name}"
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        if self._kind is staticmethod:
-            return self
-        if self._kind is classmethod:
-            instance = owner if owner is not None else type(instance)
+        if self._kind is not None:
+            instance = None if self._kind is staticmethod else owner or type(instance)
         if instance is None:
             return self
-        return self._bound_to(instance)
-
-    def _bound_to(self, instance: Any) -> BoundFunModule:
-        """The copy for `instance`: made on first access, with its own parameter, and kept with it."""
-        bound = getattr(instance, "__dict__", _NOTHING).get(self._key)
-        if bound is None or bound.self_node._data is not instance:
-            with _binding:
-                bound = self._bind(instance)
-        return bound
+        try:
+            bound = instance.__dict__[self._key]
+            if bound.self_node._data is instance:
+                return bound
+        except (KeyError, AttributeError):  # the first access, or an object with slots only
+            pass
+        with _binding:
+            return self._bind(instance)
 
     def _bind(self, instance: Any) -> BoundFunModule:
+        """The copy for `instance`: made on first access, with its own parameter, and kept with it."""
         kept = getattr(instance, "__dict__", _NOTHING)
         found, self_node = kept.get(self._key), kept.get(SELF_NODE)
         if found is not None and found.self_node._data is instance:  # another thread was first

@@ -13,9 +13,10 @@ from types import CoroutineType
 from typing import Any
 
 from opto.errors import CodeError, TraceMissingInputsError
+from opto.sandbox import current_runner
 from opto.trace import anomaly
 from opto.trace.arguments import unwrap, wrap
-from opto.trace.context import AMBIENT, Ambient
+from opto.trace.context import AMBIENT, COMMON, Ambient
 from opto.trace.external import external_nodes
 from opto.trace.nodes import MessageNode, Node
 from opto.trace.recording import NODE_CLASSES, fail, record, root
@@ -101,24 +102,34 @@ class Call(Ambient):
         if parameter is None:
             self.function = module.fun
         else:
+            text = parameter._data
             parents.append(parameter)
-            values.append(parameter._data)
-            self.function = _compiled(module, values[-1])
+            values.append(text)
+            kept = module.last_compiled
+            if kept is not None and kept[0] is text and kept[1] is current_runner():
+                self.function = kept[2]
+            else:
+                self.function = _compiled(module, text)
         self.parents = tuple(parents)
         self.values = tuple(values)
         self.created = []
-        self._surround(AMBIENT.get())
+        self.used = set()
+        self.tracing, self.scopes, self.detect_anomaly = True, (), False
+        self.outer = outer = AMBIENT.get()
+        if outer is not None:
+            self._surround(outer)
 
     # ---- the surroundings of the body
 
     def _surround(self, outer: Ambient | None) -> None:
         """Take over from the surroundings of the call what holds in its body too."""
         self.outer = outer
-        if outer is None:
-            self.tracing, self.scopes, self.detect_anomaly = True, (), False
-        else:
-            self.tracing, self.scopes, self.detect_anomaly = outer.tracing, outer.scopes, outer.detect_anomaly
-        self.used = set() if self.tracing else None
+        outer = outer or COMMON
+        self.tracing, self.scopes, self.detect_anomaly = outer.tracing, outer.scopes, outer.detect_anomaly
+        if not self.tracing:
+            self.used = None  # without a graph nothing can be missing in it
+        elif self.used is None:
+            self.used = set()
 
     def __enter__(self) -> Call:
         outer = AMBIENT.get()
