@@ -15,7 +15,10 @@ CHECKS = [
     ("ruff check", ["-m", "ruff", "check", "--output-format", "concise", "."]),
     ("ruff format", ["-m", "ruff", "format", "--check", "."]),
     ("mypy opto", ["-m", "mypy"]),
-    ("mypy tools, benchmarks", ["-m", "mypy", "-p", "tools", "-m", "benchmarks.trace.__main__"]),
+    (
+        "mypy tools, benchmarks",
+        ["-m", "mypy", "-p", "tools", "-m", "benchmarks.trace.__main__", "-m", "worker", "-m", "workloads"],
+    ),
     ("floors", ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-logo"]),
     ("stubs", ["-m", "tools.make_stubs", "--check"]),
     ("lengths", ["-m", "tools.check_lengths", "opto", "benchmarks", "tools"]),

@@ -27,7 +27,7 @@ def judge(value: Any, sample: Any) -> int:
 def chain(size: int) -> tuple[list[Any], list[Any]]:
     """One operator after the other, each with a constant."""
     parameter = node(0, name="start", trainable=True)
-    value = parameter
+    value: Any = parameter
     for _ in range(size):
         value = value + 1
     return [value], [parameter]
@@ -42,6 +42,8 @@ def fan_in(size: int) -> tuple[list[Any], list[Any]]:
 def shared(size: int) -> tuple[list[Any], list[Any]]:
     """Fibonacci: every value is used twice, so the number of paths grows exponentially."""
     parameters = [node(0, name="start", trainable=True), node(0, name="next", trainable=True)]
+    before: Any
+    value: Any
     before, value = parameters
     for _ in range(size):
         before, value = value, before + value
@@ -51,10 +53,10 @@ def shared(size: int) -> tuple[list[Any], list[Any]]:
 def layered(size: int) -> tuple[list[Any], list[Any]]:
     """Layers of 100 values, each made of two values of the layer before, and their sum."""
     parameters = [node(0, name="weight", trainable=True) for _ in range(WIDTH)]
-    layer = list(parameters)
+    layer: list[Any] = list(parameters)
     for _ in range(max(1, size // WIDTH - 1)):
         layer = [value + layer[index - 1] for index, value in enumerate(layer)]
-    total = layer[0]
+    total: Any = layer[0]
     for value in layer[1:]:
         total = total + value
     return [total], parameters

@@ -26,7 +26,7 @@ class _Slotted:
         self.parents = parents
         self.number = number
         self.children: list[Any] | None = None
-        self.level = 1 + max(parent.level for parent in parents) if parents else 0
+        self.level: int = 1 + max(parent.level for parent in parents) if parents else 0
 
 
 def floor(count: int) -> float:
