@@ -125,13 +125,15 @@ def _named(container: Any) -> Iterator[tuple[str, ParameterNode[Any]]]:
 def _entries(container: Any) -> list[tuple[str, Any]]:
     """Key and parameter or container; the keys do not depend on how nodes happen to be numbered."""
     if isinstance(container, Seq):
-        found = {identity(each): each for each in container.parameters_dict().values()}
-        places = [(str(position), found.get(id(each))) for position, each in enumerate(container.data)]
-        return [(place, each) for place, each in places if each is not None]
-    if isinstance(container, Map):
-        names = {id(key): f"key {place}" for place, key in enumerate(container.data)}
-        return [(names.get(id(each), key), each) for key, each in container.parameters_dict().items()]
-    return list(container.parameters_dict().items())
+        entries = [(str(place), entry_of(each)) for place, each in enumerate(container.data)]
+    elif isinstance(container, Map):
+        entries = []
+        for place, (key, value) in enumerate(container.data.items()):
+            entries.append((f"key {place}", entry_of(key)))
+            entries.append((f"value {place}" if isinstance(key, Node) else str(key), entry_of(value)))
+    else:
+        entries = list(container.parameters_dict().items())
+    return [(key, entry) for key, entry in entries if entry is not None]
 
 
 def _described(parameter: ParameterNode[Any]) -> dict[str, Any]:

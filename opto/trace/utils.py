@@ -18,8 +18,9 @@ C = TypeVar("C", bound=type)
 
 
 def contain(container_of_nodes: Iterable[Any], node: Node[Any]) -> bool:
-    """Whether this very node, not an equal one, is in a container of nodes, also in nested ones."""
-    return any(each is node for each in nodes_inside(list(container_of_nodes)))
+    """Whether this very node, not an equal one, is in a container of nodes, also in nested ones or as a key."""
+    inside = nodes_inside([*container_of_nodes, container_of_nodes])
+    return any(each is node for each in inside)
 
 
 def dedent(text: str) -> str:
