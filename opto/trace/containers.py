@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import types
 from collections import UserDict, UserList
 from collections.abc import Mapping
 from typing import Any
@@ -87,6 +88,8 @@ def entry_of(value: Any, around: tuple[int, ...] = ()) -> Any:
     """What stands for `value` among the parameters: a parameter or container; None if it holds no parameter."""
     if isinstance(value, ParameterNode):
         return value if value.trainable else None
+    if isinstance(value, types.MethodType) and trainable_method(value.__func__):
+        return value.__func__  # a class method around a bundle: before Python 3.13 it gives the bundle itself
     if isinstance(value, ParameterContainer):
         # A bundle without code to train is a function, not a container.
         return value if trainable_method(value) or not hasattr(value, "parameter") else None

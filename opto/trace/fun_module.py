@@ -344,8 +344,12 @@ class BoundFunModule(FunModule):
 
 
 def _signature(function: Callable[..., Any], *, further: tuple[str, ...]) -> Signature:
+    name = str(getattr(function, "__qualname__", "function"))
+    anything = Signature(lambda *args, **kwargs: None, name, further=further)
     try:
-        return Signature(function, further=further)
+        signature = Signature(function, name, further=further)
     except ValueError:  # some functions written in C do not tell
-        name = getattr(function, "__qualname__", "function")
-        return Signature(lambda *args, **kwargs: None, name, further=further)
+        return anything
+    if hasattr(function, "__wrapped__"):  # a decorator may take other arguments than what it decorates says
+        signature.fall_back_to(anything)
+    return signature

@@ -47,6 +47,18 @@ class Signature:
         name = name or str(getattr(function, "__qualname__", "function"))
         self.bind = _compiled(parameters, name, self.names, further)
 
+    def fall_back_to(self, other: Signature) -> None:
+        """Bind as `other` does what does not fit here."""
+        first, second = self.bind, other.bind
+
+        def bind(*args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], tuple[str, ...], int]:
+            try:
+                return first(*args, **kwargs)
+            except TypeError:
+                return second(*args, **kwargs)
+
+        self.bind = bind
+
 
 def _compiled(
     parameters: list[inspect.Parameter], name: str, names: tuple[str, ...], further: tuple[str, ...]

@@ -7,6 +7,7 @@ import copy
 import pytest
 
 from opto.trace import (
+    Module,
     bundle,
     node,
 )
@@ -192,6 +193,26 @@ class TestMethods:
         assert [Better.inner(1).data, Better().inner(1).data] == [11, 11]
         assert [Tools.outer(1).data, Tools().outer(1).data] == [2, 2]
         assert [Better.outer(1).data, Better().outer(1).data] == [11, 11]
+
+    def test_parameters_of_class_methods(self):
+        """The code of a trainable class method, in either order, is among a module's parameters."""
+
+        class Tools(Module):
+            @bundle(trainable=True)
+            @classmethod
+            def inner(cls, x):
+                return x
+
+            @classmethod
+            @bundle(trainable=True)
+            def outer(cls, x):
+                return x
+
+        tools = Tools()
+        assert sorted(tools.parameters_dict()) == ["inner", "outer"]
+        output = tools.inner(1) + tools.outer(1)
+        output.backward("more")
+        assert all(each.feedback for each in tools.parameters())
 
     def test_slotted_objects(self):
         """An object without attributes of its own works, unless its method is trainable: then an error says why."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import inspect
 import threading
@@ -14,6 +15,7 @@ from opto.trace import (
     GRAPH,
     ExecutionError,
     MessageNode,
+    Module,
     TraceMissingInputsError,
     bundle,
     name_scope,
@@ -177,6 +179,18 @@ class TestAsync:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert cleaned == [1]
+
+    async def test_closed_elsewhere(self):
+        """A body that is left waiting and closed in another context raises nothing."""
+
+        @bundle()
+        async def waits(x):
+            await asyncio.sleep(0)
+            return x
+
+        call = waits(1)
+        contextvars.copy_context().run(call.send, None)
+        contextvars.copy_context().run(call.close)
 
     async def test_nested_coroutines(self):
         """A bundled coroutine that awaits another has its own inputs as parents."""
@@ -385,6 +399,53 @@ def test_threads_share_a_trainable_bundle():
     assert [each.data for each in outputs] == [k + 1 for k in range(16)]
     assert len({id(each.parents[0]) for each in outputs}) == 1
     assert len({id(each.inputs["__code"]) for each in outputs}) == 1
+
+
+def test_threads_share_a_module_that_is_stepped():
+    """32 threads run one module while another rewrites its parameters: each graph shows what its own forward read."""
+
+    class Program(Module):
+        def __init__(self):
+            self.k = node(0, trainable=True)
+
+        @bundle(trainable=True)
+        def act(self, x):
+            return x * 10
+
+        def forward(self, x):
+            return self.act(self.k + x)
+
+    program = Program()
+    stop = threading.Event()
+    parameters = program.parameters()
+
+    def step():
+        count = 0
+        while not stop.is_set():
+            count += 1
+            program.zero_feedback()
+            program.k._data = count % 7
+            program.act.parameter._data = f"def act(self, x):\n    return x * {count % 7 + 10}"
+
+    def work(k):
+        for _ in range(30):
+            output = program(1)
+            total = output.inputs["x"]
+            factor = int(output._read[2].rsplit("*", 1)[1])
+            assert total.data == total._read[0] + 1
+            assert output.data == total.data * factor
+            output.backward(k)
+        return True
+
+    writer = threading.Thread(target=step)
+    writer.start()
+    try:
+        with ThreadPoolExecutor(32) as pool:
+            assert all(pool.map(work, range(32)))
+    finally:
+        stop.set()
+        writer.join()
+    assert [id(each) for each in program.parameters()] == [id(each) for each in parameters]
 
 
 def test_each_graph_shows_the_code_that_ran():
