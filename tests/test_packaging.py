@@ -28,6 +28,16 @@ def test_malicious_releases_are_excluded() -> None:
     assert litellm.specifier.contains(metadata.version("litellm"))
 
 
+def test_every_extra_that_an_error_names_exists() -> None:
+    """An error that says `pip install 'opto-trace[x]'` names an extra that there is."""
+    pattern = re.compile(r'MissingExtraError\(\s*"[^"]+",\s*"([^"]+)"')
+    named = {
+        name for path in (ROOT / "opto").rglob("*.py") for name in pattern.findall(path.read_text(encoding="utf-8"))
+    }
+    assert named
+    assert named <= set(metadata.metadata("opto-trace").get_all("Provides-Extra") or [])
+
+
 def test_python_versions() -> None:
     """The declared versions of Python are the ones that the tests run on."""
     from tools.interpreters import SUPPORTED
