@@ -53,7 +53,8 @@ class QuestionAnswering:
             constraint=lambda text: "{question}" in text,
         )
 
-    @bundle("[ask] The language model's response to the prompt.")
+    # A model that cannot be reached says nothing about the program: its errors are no feedback, and are raised as they are.
+    @bundle("[ask] The language model's response to the prompt.", catch_execution_error=False)
     def ask(self, prompt: str) -> str:
         """The language model's response to the prompt."""
         return str(self.llm([{"role": "user", "content": prompt}], max_tokens=400).choices[0].message.content)
