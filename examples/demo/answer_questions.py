@@ -53,7 +53,7 @@ class QuestionAnswering:
             constraint=lambda text: "{question}" in text,
         )
 
-    # A model that cannot be reached says nothing about the program: its errors are no feedback, and are raised as they are.
+    # That a model cannot be reached says nothing about the program: such an error is raised, not made an outcome.
     @bundle("[ask] The language model's response to the prompt.", catch_execution_error=False)
     def ask(self, prompt: str) -> str:
         """The language model's response to the prompt."""
