@@ -36,8 +36,6 @@ def main() -> int:
     memory = sections.memory(both)
     growth = sections.growth(opto, peer)
     million = sections.million(opto)
-    if isinstance(million, Growth):
-        report.table("The chain of 1,000,000 again", report.GROWTH_HEADING, [report.growth_row("chain", million)])
     print(f"\nWhat DESIGN.md promises (measured in {(time.monotonic() - started) / 60:.1f} minutes)")
     for promise in promises(costs, seconds, memory, growth, million):
         print(f"  {promise}")
@@ -49,7 +47,7 @@ def promises(
     seconds: dict[str, float | str],
     memory: dict[str, Any],
     growth: dict[tuple[str, int], Growth],
-    million: Growth | str,
+    million: float | None,
 ) -> list[Promise]:
     """Every promise that this benchmark can judge."""
 
@@ -66,7 +64,7 @@ def promises(
         complete = not isinstance(result, str) and result["steps"] == sections.GROWTH_STEPS
         return float(result["mb"]) if complete else None
 
-    backward = million.phases["backward"] / million.size * 1e6 if isinstance(million, Growth) else None
+    backward = None if million is None else million * 1e6
     imported = seconds[OPTO.name]
     return [
         against("one operator", "operator", 20),

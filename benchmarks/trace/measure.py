@@ -82,18 +82,17 @@ class Growth:
     @property
     def total(self) -> float:
         """Forward, backward and propose together."""
-        return sum(self.phases.get(phase, 0.0) for phase in ("forward", "backward", "propose"))
+        return sum(self.phases[phase] for phase in ("forward", "backward", "propose"))
 
 
-def one_size(python: Python, shape: str, size: int, *, limit: float, windows: int = 1, propose: bool = True) -> Growth:
+def one_size(python: Python, shape: str, size: int, *, limit: float, windows: int = 1) -> Growth:
     """Measure one graph in a fresh process.
 
     Raises:
         WorkerError: it failed or took more than `limit` seconds.
     """
     with python.start() as worker:
-        arguments = {"shape": shape, "size": size, "windows": windows, "propose": propose}
-        return Growth(size, windows, worker.ask("graph", limit=limit, **arguments))
+        return Growth(size, windows, worker.ask("graph", limit=limit, shape=shape, size=size, windows=windows))
 
 
 def largest(python: Python, shape: str, top: int, say: Callable[[str], None]) -> tuple[Growth | None, str]:

@@ -58,7 +58,7 @@ def growth_row(shape: str, growth: Growth) -> list[str]:
     return [
         shape,
         f"{growth.size:,}",
-        *(duration(phases[phase]) if phase in phases else "-" for phase in ("forward", "backward", "propose")),
+        *(duration(phases[phase]) for phase in ("forward", "backward", "propose")),
         microseconds(phases["backward"] / growth.size),
         f"{phases['peak_mb']:,.0f} MB",
         str(growth.windows),

@@ -85,19 +85,19 @@ def _ended(start: float) -> float:
     return seconds
 
 
-def graph(shape: str, size: int, windows: int = 1, propose: bool = True) -> dict[str, float]:
-    """Forward, backward and, if wanted, `propose` on one graph: least CPU seconds of each, and peak memory in MB."""
+def graph(shape: str, size: int, windows: int = 1) -> dict[str, float]:
+    """Forward, backward and `propose` on one graph: the least CPU seconds of each, and the peak memory in MB."""
     least: dict[str, float] = {}
     for _ in range(windows):
         gc.collect()
-        for phase, seconds in _loop(shape, size, propose).items():
+        for phase, seconds in _loop(shape, size).items():
             least[phase] = min(seconds, least.get(phase, seconds))
         GRAPH.clear()
     least["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 2**20)
     return least
 
 
-def _loop(shape: str, size: int, propose: bool) -> dict[str, float]:
+def _loop(shape: str, size: int) -> dict[str, float]:
     start = process_time()
     outputs, parameters = BUILDERS[shape](size)
     forward = process_time()
@@ -107,13 +107,24 @@ def _loop(shape: str, size: int, propose: bool) -> dict[str, float]:
     for output in outputs:
         optimizer.backward(output, "The output should be larger.")
     backward = process_time()
-    phases = {"forward": forward - start, "backward": backward - before_backward}
-    if propose:
-        proposal = optimizer.propose()
-        phases["propose"] = process_time() - backward
-        if len(proposal) != len(parameters):
-            raise AssertionError(f"{len(proposal)} of {len(parameters)} parameters were proposed for")
-    return phases
+    proposal = optimizer.propose()
+    end = process_time()
+    if len(proposal) != len(parameters):
+        raise AssertionError(f"{len(proposal)} of {len(parameters)} parameters were proposed for")
+    return {"forward": forward - start, "backward": backward - before_backward, "propose": end - backward}
+
+
+def walks_back(shape: str, size: int, windows: int) -> list[float]:
+    """CPU seconds of each of `windows` walks back over one graph, which is retained."""
+    (output,), parameters = BUILDERS[shape](size)
+    seconds = []
+    for _ in range(windows):
+        for parameter in parameters:
+            parameter.zero_feedback()
+        start = process_time()
+        output.backward("The output should be larger.", retain_graph=True)
+        seconds.append(process_time() - start)
+    return seconds
 
 
 def training_growth(steps: int, warm_up: int, seconds: float) -> dict[str, float]:
@@ -186,6 +197,7 @@ WORKLOADS = {
         bundle_5,
         trainable,
         graph,
+        walks_back,
         training_growth,
         dropped_growth,
         prompt,
