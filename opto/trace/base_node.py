@@ -27,6 +27,7 @@ __all__ = ["Node", "feedback_lock"]
 
 T = TypeVar("T")
 
+_counters = GRAPH.counters
 _sweeping = threading.Lock()
 
 
@@ -82,7 +83,7 @@ class Node(AbstractNode[T]):
         data = value._data if isinstance(value, Node) else value
         self._start(data, type(data).__name__ if name is None else checked_name(name))
         self.trainable = trainable
-        self._text = checked_description(description)
+        self._text = None if description is None else checked_description(description)
         self._info = info
 
     def _start(self, data: T, base: str) -> None:
@@ -92,14 +93,17 @@ class Node(AbstractNode[T]):
             base = f"{ambient.scopes[-1]}/{base}"
         self._data = data
         self._base = base
-        self._index = GRAPH.number(base)
+        try:
+            self._index = next(_counters[base])
+        except KeyError:
+            self._index = GRAPH.number(base)
         self._level = 0
         self._children = []
         self._sweep_at = FIRST_SWEEP
         self._feedback = self._info = self._text = None
         if ambient is not None and ambient.created is not None:
             ambient.created.append(self)
-        if GRAPH.LEGACY_GRAPH_BEHAVIOR:
+        if GRAPH._legacy is not None:
             GRAPH.register(self)
 
     @property

@@ -232,7 +232,8 @@ def node(
     Returns:
         A `ParameterNode` if `trainable`, else a `Node`.
     """
-    checked_description(description)
+    if description is not None:
+        checked_description(description)
     if not trainable:
         if isinstance(data, Node):
             if name is not None:
