@@ -6,7 +6,6 @@ and `record` the result. An operation has a `name`, a text `description_of` its 
 
 from __future__ import annotations
 
-import traceback
 from typing import Any, Protocol
 from weakref import ref
 
@@ -15,6 +14,7 @@ from opto.trace.context import AMBIENT
 from opto.trace.nodes import ExceptionNode, MessageNode, Node, ParameterNode
 from opto.trace.registry import FIRST_SWEEP, GRAPH
 from opto.trace.source import comment_error, describe_error
+from opto.trace.tracebacks import traceback_of
 
 __all__ = ["NODE_CLASSES", "Operation", "fail", "record", "root"]
 
@@ -146,7 +146,7 @@ def fail(
     made = record(operation, f"exception_{base}", describe_error(cause), parents, names, values, ExceptionNode)
     made._text = f"[exception] The operator {base} raises an exception."
     info = operation.info_of(made)
-    info["traceback"] = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    info["traceback"] = traceback_of(error)
     info["error_comment"] = comment_error(error, function=function)
     made._info = info
     return ExecutionError(made)
