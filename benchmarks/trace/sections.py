@@ -163,9 +163,8 @@ def million(opto: Python) -> float | None:
         say(f"\nWalking back over a chain of {size:,}: {walks}")
         return None
     each = float(min(walks)) / size
-    say(
-        f"\nWalking back over one chain of {size:,}, the quickest of {len(walks)} times: {report.microseconds(each)} a node"
-    )
+    shown = report.microseconds(each)
+    say(f"\nWalking back over a chain of {size:,}, the quickest of {len(walks)} times: {shown} a node")
     return each
 
 
