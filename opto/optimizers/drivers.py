@@ -9,7 +9,7 @@ so that a recording of the run can be replayed exactly.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -19,7 +19,7 @@ from opto.runs import emit
 if TYPE_CHECKING:
     from opto.llm import Model, Response
 
-__all__ = ["Proposal", "Reply", "Request", "arun", "describe", "run"]
+__all__ = ["Proposal", "Reply", "Request", "arun", "describe", "run", "together"]
 
 T = TypeVar("T")
 _MOST_THREADS = 32
@@ -101,6 +101,43 @@ def run(proposal: Proposal[T], model: Callable[[], Model], about: Mapping[str, A
         return stop.value  # type: ignore[no-any-return]
     finally:
         proposal.close()
+
+
+def together(proposals: Iterable[Proposal[T]]) -> Proposal[list[T]]:
+    """Several proposals as one: what they ask at the same time goes out in one list.
+
+    Returns:
+        What each returned, in their order. When one raises, the others are closed and the error is raised.
+    """
+    running = list(proposals)
+    results: dict[int, T] = {}
+    waiting: dict[int, list[Request]] = {}
+    try:
+        for place, proposal in enumerate(running):
+            _advance(place, lambda proposal=proposal: next(proposal), waiting, results)  # type: ignore[misc]
+        while waiting:
+            asked, waiting = waiting, {}
+            replies = yield [request for requests in asked.values() for request in requests]
+            start = 0
+            for place, requests in asked.items():
+                own = replies[start : start + len(requests)]
+                start += len(requests)
+                send = running[place].send
+                _advance(place, lambda send=send, own=own: send(own), waiting, results)  # type: ignore[misc]
+        return [results[place] for place in range(len(running))]
+    finally:
+        for proposal in running:
+            proposal.close()
+
+
+def _advance(
+    place: int, go: Callable[[], list[Request]], waiting: dict[int, list[Request]], results: dict[int, T]
+) -> None:
+    """Let one proposal run on to its next requests, or to its end."""
+    try:
+        waiting[place] = go()
+    except StopIteration as stop:
+        results[place] = stop.value
 
 
 async def arun(proposal: Proposal[T], model: Callable[[], Model], about: Mapping[str, Any]) -> T:

@@ -95,6 +95,12 @@ class TraceGraph:
             return first
         return list(self._feedback)
 
+    @property
+    def feedback_by_output(self) -> list[tuple[str, Any]]:
+        """Pairs of output name and feedback, in order of arrival, equal feedback too; [] if there is none."""
+        self._join()
+        return list(self._feedback)
+
     def value(self, node: Any) -> Any:
         """The value of a node that the forward pass read; a parameter may hold another one by now."""
         self._join()
