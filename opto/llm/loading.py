@@ -1,0 +1,49 @@
+"""Importing LiteLLM: when it is first needed, offline and quiet."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+__all__ = ["load_litellm"]
+
+_OFFLINE = {
+    # Without these LiteLLM asks a server for prices and headers while it is imported or first called.
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+    "LITELLM_LOCAL_BLOG_POSTS": "True",
+}
+_importing = threading.Lock()
+
+
+def load_litellm() -> Any:
+    """The module `litellm`, imported offline and quiet. One that the program has imported itself is left as it is."""
+    with _importing:
+        if "litellm" in sys.modules:
+            return sys.modules["litellm"]
+        with _environment(_OFFLINE):
+            litellm: Any = import_module("litellm")
+    litellm.telemetry = False
+    litellm.suppress_debug_info = True
+    if "LITELLM_LOG" not in os.environ:
+        for logger in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
+            logging.getLogger(logger).setLevel(logging.ERROR)
+    return litellm
+
+
+@contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Set what the environment leaves open, and take it back at the end."""
+    added = {name: value for name, value in settings.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
