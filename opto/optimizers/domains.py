@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from opto.optimizers.canonical import canonical_repr
+
 if TYPE_CHECKING:
     from opto.trace.nodes import ParameterNode
 
@@ -66,6 +68,13 @@ class Range:
     def __repr__(self) -> str:
         step = f", step={self.step!r}" if self.step is not None else ""
         return f"Range({self.low!r}, {self.high!r}{step}{', log=True' if self.log else ''})"
+
+    @property
+    def in_words(self) -> str:
+        """What a reader should know of it."""
+        kind = "a whole number" if self.whole else "a number"
+        steps = f" in steps of {self.step!r}" if self.step is not None else ""
+        return f"must be {kind} from {self.low!r} to {self.high!r}{steps}"
 
     def __contains__(self, value: Any) -> bool:
         if isinstance(value, bool) or not hasattr(value, "__float__") or isinstance(value, str):
@@ -153,6 +162,11 @@ class Choices:
     def index(self, value: Any) -> int | None:
         """The place of a value, by identity or else by equality and type; None if it is not among them."""
         return _position(self.values, value)
+
+    @property
+    def in_words(self) -> str:
+        """What a reader should know of it."""
+        return f"must be one of: {', '.join(canonical_repr(value) for value in self.values)}"
 
     def __contains__(self, value: Any) -> bool:
         return self.index(value) is not None

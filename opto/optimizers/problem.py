@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from opto.trace.constraints import read_constraint
 from opto.trace.nodes import ExceptionNode, get_op_name
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def node_to_function_feedback(trace_graph: TraceGraph, *, names: Mapping[int, st
     if names is None:
         names = {id(node): node.py_name for _, node in pairs}
     words = _Words()
-    commented = {name: name for name, _ in trace_graph._feedback}
+    commented = {name: name for name, _ in trace_graph.feedback_by_output}
     highest = max((level for level, _ in pairs), default=0)
     facts = FunctionFeedback([], {}, {}, {}, {}, None)
     for level, node in pairs:
@@ -119,7 +120,7 @@ def node_to_function_feedback(trace_graph: TraceGraph, *, names: Mapping[int, st
 
 
 def _feedback(trace_graph: TraceGraph, names: Mapping[str, str]) -> Any:
-    feedback, labelled = trace_graph.user_feedback, trace_graph._feedback
+    feedback, labelled = trace_graph.user_feedback, trace_graph.feedback_by_output
     if not isinstance(feedback, list) or len(labelled) < 2 or [*map(id, feedback)] != [*map(id, labelled)]:
         return feedback  # a value, which may itself be a list of pairs
     return LabelledFeedback((names.get(name, name), said) for name, said in feedback)
@@ -137,7 +138,7 @@ class _Words:
         said = "" if node._parents else self._tag_and_text(node._description)[1]
         constraint = getattr(node, "constraint", None)
         if constraint is not None:
-            words = constraint if isinstance(constraint, str) else _documentation_of(constraint)
+            words = read_constraint(constraint).words(node._data)
             said = "\n".join(dict.fromkeys(text for text in (said, inspect.cleandoc(words)) if text))
         return said or None
 
@@ -160,8 +161,3 @@ class _Words:
             tag = get_op_name(description)
             found = self._parsed[description] = tag, inspect.cleandoc(description.partition("]")[2])
         return found
-
-
-def _documentation_of(constraint: Any) -> str:
-    """The docstring of a function that checks values; other constraints cannot say what they want."""
-    return inspect.getdoc(constraint) or "" if inspect.isroutine(constraint) else ""

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import inspect
 import threading
+import weakref
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -99,6 +100,7 @@ class FunModule(Module):
         if options.trainable:
             self.result_base = "eval"
             self.parameter = self._code_parameter() if parameter is None else parameter
+            self.parameter._origin = weakref.ref(self)
         if options.output_name is not None:
             self.result_base = checked_name(options.output_name)
 
@@ -207,16 +209,17 @@ class FunModule(Module):
         runner, kept = current_runner(), self.last_compiled
         if kept is not None and kept[0] == text and kept[1] is runner:
             return kept[2]
-        function = runner.compile(text, self._defined_name, self._namespace())
-        check_kind(function, self.fun, text, self._defined_name)
+        function = runner.compile(text, self.defined_name, self.namespace())
+        check_kind(function, self.fun, text, self.defined_name)
         self.last_compiled = text, runner, function
         return function
 
     @property
-    def _defined_name(self) -> str:
+    def defined_name(self) -> str:
+        """The name under which its code must define it."""
         return self.source.name if self.source is not None else self.fun.__name__
 
-    def _namespace(self) -> ChainMap[str, Any]:
+    def namespace(self) -> ChainMap[str, Any]:
         """What the code sees: the function's closure, the variables around its definition, its live globals."""
         function = inspect.unwrap(self.fun)
         names = getattr(getattr(function, "__code__", None), "co_freevars", ())
@@ -291,6 +294,8 @@ class FunModule(Module):
         twin = self.__copy__()  # the function and what surrounds it are shared: they are code, not state
         memo[id(self)] = twin
         twin.parameter = copy.deepcopy(self.parameter, memo)
+        if twin.parameter is not None:
+            twin.parameter._origin = weakref.ref(twin)
         return twin
 
     def __reduce__(self) -> Any:
@@ -319,6 +324,8 @@ class BoundFunModule(FunModule):
                 constraint=original.constraint,
             )
         self.parameter = parameter
+        if parameter is not None:
+            parameter._origin = weakref.ref(method)
 
     @property
     def __self__(self) -> Any:

@@ -10,6 +10,7 @@ import warnings
 import weakref
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
+from opto.errors import ConstraintWarning
 from opto.trace.abstract_node import AbstractNode, checked_description, checked_name, get_op_name
 from opto.trace.base_node import Node, feedback_lock
 from opto.trace.context import AMBIENT, NAME_SCOPES, USED_NODES
@@ -49,14 +50,25 @@ class ParameterNode(Node[T]):
         trainable: whether it is to be optimized now.
         description: what the value is about, and what it must satisfy, in words.
         projections: applied in turn to each new value before it is set.
-        constraint: what a new value must satisfy: a sentence, or a callable that is false for a bad value.
+        constraint: what a new value must satisfy: a type that pydantic understands (`int`, `Literal["a", "b"]`,
+            `Annotated[float, Interval(ge=0, le=1)]`, an enum, a model, a dataclass), a `range`, a compiled regular
+            expression that matches the whole text, a predicate that returns False or raises for a bad value, a
+            sentence, or a tuple of these, all of which must hold.
         info: anything to keep with the node.
+
+    Raises:
+        TypeError: `constraint` is none of these.
+        ValueError: `constraint` is an empty range.
+
+    Warns:
+        ConstraintWarning: the initial value breaks the constraint. None, for a value not yet known, does not.
     """
 
-    __slots__ = ("constraint", "projections")
+    __slots__ = ("_origin", "constraint", "projections")
 
     _kind = "ParameterNode"
 
+    _origin: weakref.ref[Any] | None
     constraint: Any
     projections: list[Projection]
 
@@ -74,11 +86,33 @@ class ParameterNode(Node[T]):
         super().__init__(value, name=name, trainable=trainable, description=description, info=info)
         self.projections = _checked_projections(projections)
         self.constraint = constraint
+        if constraint is not None and not isinstance(constraint, str):
+            self._check_declaration()
+
+    def _check_declaration(self) -> None:
+        from opto.trace.constraints import read_constraint
+
+        constraint = read_constraint(self.constraint)
+        complaint = None if self._data is None else constraint.complaint(self._data, self._data)
+        if complaint:
+            warnings.warn(
+                f"the value that {self.py_name} is declared with {complaint}. No optimizer may set it so; "
+                "give another value, or None.",
+                ConstraintWarning,
+                stacklevel=4,
+            )
+
+    @property
+    def origin(self) -> Any:
+        """The bundled function whose code this is, while it lives; None for other parameters."""
+        reference = getattr(self, "_origin", None)
+        return None if reference is None else reference()
 
     def _twin(self) -> Node[T]:
         twin = cast("ParameterNode[T]", super()._twin())
         twin.projections = list(self.projections)
         twin.constraint = self.constraint
+        twin._origin = getattr(self, "_origin", None)
         return twin
 
 
