@@ -7,6 +7,8 @@ OptoError
 ├── CodeError (ValueError)                source text that does not compile, or does not define what it must
 ├── FileFormatError (ValueError)          a file is damaged, of an unknown kind, or of a newer version
 ├── SuggestionError (ValueError)          a model proposed a value that its parameter cannot take
+├── RecordInUseError (BlockingIOError)    somebody else is writing to the record of this run
+├── ReplayDifferenceError (LookupError)   a replayed program went another way than the run that was recorded
 ├── MissingExtraError (ImportError)       an optional dependency is not installed; the message names the extra
 └── ModelError (RuntimeError)             a language model could not answer
     ├── ModelTimeoutError (TimeoutError)  it did not answer in time
@@ -27,18 +29,22 @@ from typing import Any
 
 __all__ = [
     "BackwardError",
+    "BudgetExceededError",
     "CodeError",
     "ConstraintWarning",
     "ExecutionError",
     "FileFormatError",
     "LostDependencyWarning",
     "MissingExtraError",
+    "ModelAccessError",
     "ModelError",
     "ModelResponseError",
     "ModelTimeoutError",
     "MutatedInputWarning",
     "OptoError",
     "OptoWarning",
+    "RecordInUseError",
+    "ReplayDifferenceError",
     "ReplayError",
     "StaleValueWarning",
     "SuggestionError",
@@ -115,6 +121,40 @@ class MissingExtraError(OptoError, ImportError):
         return type(self), (self.package, self.extra, self.purpose)
 
 
+class RecordInUseError(OptoError, BlockingIOError):
+    """Another process, or another part of this one, is writing to the record of this run."""
+
+
+class ReplayDifferenceError(OptoError, LookupError):
+    """A replayed program went another way than the run that was recorded.
+
+    It is no `ModelError`, so that a loop which goes on after errors of the model does not go on after this one.
+
+    Attributes:
+        kind: the kind of the first event that differs: "problem", "request", "response", "attempt", "step" or "call".
+        optimizer: the class of the optimizer whose event it is, None for a call that the program made itself.
+        step: the step that it belongs to, None for a call that the program made itself.
+        expected: the event as recorded; None where the recording has none.
+        got: the event of the replay; None where there is none.
+        difference: the two as a unified diff.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        kind: str = "",
+        optimizer: str | None = None,
+        step: int | None = None,
+        expected: Any = None,
+        got: Any = None,
+        difference: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.kind, self.optimizer, self.step = kind, optimizer, step
+        self.expected, self.got, self.difference = expected, got, difference
+
+
 class ModelError(OptoError, RuntimeError):
     """A language model could not answer a request.
 
@@ -150,6 +190,35 @@ class ModelResponseError(ModelError, ValueError):
     """A language model's answer does not have the shape of a chat completion."""
 
     _transient = True
+
+
+class ModelAccessError(ModelError, PermissionError):
+    """The key for a language model is missing, or was refused."""
+
+
+class BudgetExceededError(ModelError):
+    """A request does not fit what is left of a budget. It was not sent.
+
+    Attributes:
+        limit: which limit it is: "usd", "tokens", "calls" or "seconds".
+        allowed: how much the budget allows in all, in this unit, as are the next three.
+        spent: how much is spent.
+        reserved: how much is held back for requests that are under way.
+        asked: how much this request may take at most.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        limit: str = "",
+        allowed: float = 0,
+        spent: float = 0,
+        reserved: float = 0,
+        asked: float = 0,
+    ) -> None:
+        super().__init__(message)
+        self.limit, self.allowed, self.spent, self.reserved, self.asked = limit, allowed, spent, reserved, asked
 
 
 class ReplayError(ModelError, LookupError):

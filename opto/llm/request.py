@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from opto.llm.model import Messages
+if TYPE_CHECKING:
+    from opto.llm.model import Messages
 
 __all__ = ["canonical_text", "is_secret", "request_data"]
 
@@ -51,11 +53,12 @@ def request_data(messages: Messages, options: Mapping[str, Any]) -> dict[str, An
     """
     kept = {name: option for name, option in options.items() if name not in _TRANSPORT and not is_secret(name)}
     return {
-        "messages": [_plain(dict(message), f"messages[{i}]", scrub=False) for i, message in enumerate(messages)],
+        "messages": [_message(message, f"messages[{i}]") for i, message in enumerate(messages)],
         "options": {name: _plain(kept[name], name, scrub=name not in _SCHEMAS) for name in sorted(kept)},
     }
 
 
+@functools.lru_cache(maxsize=1024)
 def is_secret(name: str) -> bool:
     """Whether an option or a variable of this name holds a key, headers or another secret."""
     return _SECRET.search(name) is not None
@@ -64,6 +67,12 @@ def is_secret(name: str) -> bool:
 def canonical_text(data: Any) -> str:
     """The same text for equal JSON data, whatever the order of its keys."""
     return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _message(message: Mapping[str, Any], where: str) -> Any:
+    if type(message) is dict and all([type(part) is str for part in message.values()]):
+        return dict(message)  # most are two texts
+    return _plain(dict(message), where, scrub=False)
 
 
 def _plain(value: Any, where: str, *, scrub: bool) -> Any:

@@ -8,13 +8,14 @@ so that a recording of the run can be replayed exactly.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from opto.errors import ModelResponseError
-from opto.runs import emit
+from opto.errors import ModelResponseError, ReplayDifferenceError
+from opto.runs import emit, heard
 
 if TYPE_CHECKING:
     from opto.llm import Model, Response
@@ -91,12 +92,13 @@ def run(proposal: Proposal[T], model: Callable[[], Model], about: Mapping[str, A
     Returns:
         What the proposal returns.
     """
+    number = itertools.count(1)
     try:
         requests = next(proposal)
         while True:
-            calls = [_prepare(request, model, about) for request in requests]
+            calls = [_prepare(request, model, about, next(number)) for request in requests]
             replies = [calls[0]()] if len(calls) == 1 else _in_threads(calls)
-            requests = proposal.send(_recorded(replies, about))
+            requests = proposal.send(_told(calls, replies, about))
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
     finally:
@@ -144,12 +146,13 @@ async def arun(proposal: Proposal[T], model: Callable[[], Model], about: Mapping
     """`run` on the event loop: the requests of one list are awaited together."""
     import asyncio
 
+    number = itertools.count(1)
     try:
         requests = next(proposal)
         while True:
-            calls = [_prepare(request, model, about) for request in requests]
+            calls = [_prepare(request, model, about, next(number)) for request in requests]
             replies = await asyncio.gather(*(call.awaited() for call in calls))
-            requests = proposal.send(_recorded(replies, about))
+            requests = proposal.send(_told(calls, replies, about))
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
     finally:
@@ -158,37 +161,72 @@ async def arun(proposal: Proposal[T], model: Callable[[], Model], about: Mapping
 
 @dataclass(frozen=True)
 class _Call:
-    """A request with its model and its reserved place among equal requests."""
+    """A request with its model and its reserved place among equal requests.
+
+    Attributes:
+        number: which request of the step it is, from 1.
+        told: whether listeners hear of it. A request inside another one, which a replaced `call_llm` sends, is not told.
+        recorded: the answer from a record, where a run is replayed.
+    """
 
     request: Request
     model: Model
     options: dict[str, Any]
+    number: int
+    told: bool
+    recorded: Response | Exception | None
 
     def __call__(self) -> Reply:
+        if self.recorded is not None:
+            return self._replayed(self.recorded)
+        from opto.llm.exchanges import inside
+
         start = time.perf_counter()
         try:
-            response = self.model(messages=self.request.messages, **self.options)
+            with inside():
+                response = self.model(messages=self.request.messages, **self.options)
         except Exception as error:  # handed to the proposal, which decides what a failed request means
             return Reply(self.request, error=error, seconds=time.perf_counter() - start)
         return Reply(self.request, response, seconds=time.perf_counter() - start)
 
     async def awaited(self) -> Reply:
+        if self.recorded is not None:
+            return self._replayed(self.recorded)
+        from opto.llm.exchanges import inside
+
         start = time.perf_counter()
         try:
-            response = await self.model.acall(messages=self.request.messages, **self.options)
+            with inside():
+                response = await self.model.acall(messages=self.request.messages, **self.options)
         except Exception as error:  # as above; a cancellation is no Exception and passes
             return Reply(self.request, error=error, seconds=time.perf_counter() - start)
         return Reply(self.request, response, seconds=time.perf_counter() - start)
 
+    def _replayed(self, outcome: Response | Exception) -> Reply:
+        if isinstance(outcome, Exception):
+            return Reply(self.request, error=outcome)
+        return Reply(self.request, outcome)
 
-def _prepare(request: Request, model: Callable[[], Model], about: Mapping[str, Any]) -> _Call:
+
+def _prepare(request: Request, model: Callable[[], Model], about: Mapping[str, Any], number: int) -> _Call:
     from opto.llm import as_model
+    from opto.llm.exchanges import plain_request, recorded, watched
 
     chosen = model() if request.model is None else as_model(request.model)
     options = dict(request.options)
     options.update(chosen.reserve(request.messages, **options))
-    emit("request", **about, purpose=request.purpose, model=chosen.name, messages=request.messages, options=options)
-    return _Call(request, chosen, options)
+    if not watched():
+        return _Call(request, chosen, options, number, told=False, recorded=None)
+    asked = plain_request(chosen.name, request.messages, options)
+    emit("request", **about, number=number, purpose=request.purpose, **asked)
+    answer: Response | Exception | None
+    try:
+        answer = recorded(asked)  # here, in the order of the list, and not in the threads
+    except ReplayDifferenceError:
+        raise
+    except Exception as error:
+        answer = error
+    return _Call(request, chosen, options, number, told=True, recorded=answer)
 
 
 def _in_threads(calls: list[_Call]) -> list[Reply]:
@@ -205,12 +243,19 @@ def _in_threads(calls: list[_Call]) -> list[Reply]:
         pool.shutdown(wait=False, cancel_futures=True)  # an interrupted step must not wait for answers nobody reads
 
 
-def _recorded(replies: list[Reply], about: Mapping[str, Any]) -> list[Reply]:
-    for reply in replies:
-        purpose, seconds = reply.request.purpose, reply.seconds
-        if reply.response is None:
-            reason = describe(reply.error) if reply.error else "no answer"
-            emit("response", **about, purpose=purpose, seconds=seconds, error=reason)
+def _told(calls: list[_Call], replies: list[Reply], about: Mapping[str, Any]) -> list[Reply]:
+    for call, reply in zip(calls, replies, strict=True):
+        if not call.told or not heard():
+            continue
+        told = {**about, "number": call.number, "purpose": reply.request.purpose, "seconds": reply.seconds}
+        if reply.response is not None:
+            from opto.llm.exchanges import usd_of
+
+            usd = usd_of(call.model.name, reply.response, call.options)
+            emit("response", **told, usd=usd, response=reply.response.to_dict())
         else:
-            emit("response", **about, purpose=purpose, seconds=seconds, response=reply.response.to_dict())
+            from opto.llm.exchanges import error_data
+
+            error = reply.error or ModelResponseError("no answer")
+            emit("response", **told, error=describe(error), raised=error_data(error))
     return replies

@@ -1,5 +1,5 @@
 """Events, their listeners, and the record of a run. Knows plain data only."""
 
-from opto.runs.events import Event, EventLog, Listener, emit, listening
+from opto.runs.events import Event, EventLog, Listener, emit, heard, listening
 
-__all__ = ["Event", "EventLog", "Listener", "emit", "listening"]
+__all__ = ["Event", "EventLog", "Listener", "emit", "heard", "listening"]

@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from opto.errors import OptoWarning
 
-__all__ = ["Event", "EventLog", "Listener", "emit", "listening"]
+__all__ = ["Event", "EventLog", "Listener", "emit", "heard", "listening"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ class Listener(Protocol):
 
 
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("opto_listeners", default=())
+
+
+def heard() -> bool:
+    """Whether anybody listens in this context; ask it before making particulars that cost something."""
+    return bool(_listeners.get())
 
 
 def emit(kind: str, /, **data: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from opto.trace.context import AMBIENT, current
@@ -83,10 +84,19 @@ class Graph:
         if self._legacy is not None:
             self._legacy.clear()
 
+    def numbers(self) -> dict[str, int]:
+        """The number that the next node of each base name will get."""
+        # A count shows its next value nowhere but in its text: "count(7)".
+        return {base: int(repr(counter)[6:-1]) for base, counter in list(self.counters.items())}
+
+    def renumber(self, numbers: Mapping[str, int]) -> None:
+        """Go on from what `numbers` gave, here or in another process: nodes get the names that they got after it."""
+        self.counters.clear()
+        self.counters.update({base: itertools.count(number) for base, number in numbers.items()})
+
     def __len__(self) -> int:
         """How many nodes were numbered since the last `clear`."""
-        # A count shows its next value nowhere but in its text: "count(7)".
-        return sum(int(repr(counter)[6:-1]) for counter in list(self.counters.values()))
+        return sum(self.numbers().values())
 
     def __repr__(self) -> str:
         return f"<Graph: {len(self)} nodes of {len(self.counters)} names>"

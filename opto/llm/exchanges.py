@@ -1,0 +1,184 @@
+"""Exchanges with models as listeners hear of them, and as a replay answers them: plain data on both sides.
+
+An optimizer's driver tells of its own requests, which belong to a step. What a program asks a model by itself is told
+here, as one event "call" for each outermost call: a wrapper that asks the model inside it is not told of twice.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from opto import errors
+from opto.llm.request import request_data
+from opto.llm.response import Response
+from opto.runs.answers import answers
+from opto.runs.events import emit, heard
+
+if TYPE_CHECKING:
+    from opto.llm.model import Messages
+
+__all__ = [
+    "aexchanged",
+    "error_data",
+    "error_from",
+    "exchanged",
+    "inside",
+    "plain_request",
+    "recorded",
+    "usd_of",
+    "watched",
+]
+
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+\b")
+
+_inside: ContextVar[bool] = ContextVar("opto_inside_exchange", default=False)
+
+
+def watched() -> bool:
+    """Whether a call that begins here is to be told of, or answered from a record."""
+    return (heard() or answers() is not None) and not _inside.get()
+
+
+@contextlib.contextmanager
+def inside() -> Iterator[None]:
+    """Calls in this block are part of an exchange that is told of already."""
+    token = _inside.set(True)
+    try:
+        yield
+    finally:
+        _inside.reset(token)
+
+
+def exchanged(name: str, messages: Messages, options: Mapping[str, Any], ask: Callable[[], Response]) -> Response:
+    """Do a watched call: ask the model, or read its answer from a record, and tell of it.
+
+    Args:
+        name: of the model.
+        messages: the conversation.
+        options: go with it.
+        ask: asks the model.
+    """
+    request = plain_request(name, messages, options)
+    start = time.perf_counter()
+    try:
+        response = recorded(request)
+        if response is None:
+            with inside():
+                response = ask()
+    except errors.ReplayDifferenceError:
+        raise
+    except Exception as error:
+        _tell(request, start, raised=error)
+        raise
+    _tell(request, start, response=response)
+    return response
+
+
+async def aexchanged(
+    name: str, messages: Messages, options: Mapping[str, Any], ask: Callable[[], Awaitable[Response]]
+) -> Response:
+    """`exchanged` without blocking the event loop."""
+    request = plain_request(name, messages, options)
+    start = time.perf_counter()
+    try:
+        response = recorded(request)
+        if response is None:
+            with inside():
+                response = await ask()
+    except errors.ReplayDifferenceError:
+        raise
+    except Exception as error:
+        _tell(request, start, raised=error)
+        raise
+    _tell(request, start, response=response)
+    return response
+
+
+def recorded(request: Mapping[str, Any]) -> Response | None:
+    """The answer that a record holds to this request; None when the model is to be asked.
+
+    Raises:
+        Exception: what the model raised when the record was made, as an exception of the same name and family.
+        ReplayDifferenceError: the record holds no such request.
+    """
+    source = answers()
+    if source is None:
+        return None
+    answer = source.answer(request)
+    if "raised" in answer:
+        raise error_from(answer["raised"])
+    return Response.of(answer["response"])
+
+
+def plain_request(name: str, messages: Messages, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A request as plain data, without keys and options of transport."""
+    try:
+        return {"model": name, **request_data(messages, options)}
+    except (TypeError, ValueError):  # what JSON cannot say: its text must do, since telling must not fail the call
+        told = [{"role": "user", "content": _text(messages)}]
+        return {"model": name, **request_data(told, {key: _text(value) for key, value in options.items()})}
+
+
+def usd_of(name: str, response: Response, options: Mapping[str, Any]) -> float | None:
+    """What an answer cost; None where the tokens or the price are not known, or nothing was asked."""
+    usage = response.usage
+    if usage is None or not usage.total_tokens or response.replayed:
+        return None
+    from opto.llm.prices import cost
+
+    return cost(name, usage.prompt_tokens, usage.completion_tokens, options)
+
+
+def error_data(error: BaseException) -> dict[str, Any]:
+    """An error as plain data, from which `error_from` makes one like it."""
+    data = {
+        "type": type(error).__name__,
+        "family": [kind.__name__ for kind in type(error).__mro__ if _known(kind.__name__) is kind],
+        "message": str(error),
+    }
+    if isinstance(error, errors.ModelError):
+        data.update(transient=error.transient, status=error.status, retry_after=error.retry_after)
+    return data
+
+
+def error_from(data: Mapping[str, Any]) -> Exception:
+    """An error of the recorded name and message, which is caught by the builtin classes and those of opto it was of."""
+    family = (kind for kind in map(_known, data["family"]) if kind is not None)
+    base = next(family, errors.ModelError)
+    message = data["message"]
+    kind = type(data["type"], (base,), {"__module__": base.__module__, "__str__": lambda error: message})
+    error: Exception = kind.__new__(kind, message)
+    error.args = (message,)
+    if isinstance(error, errors.ModelError):
+        error.transient = data.get("transient", False)
+        error.status, error.retry_after = data.get("status"), data.get("retry_after")
+    return error
+
+
+def _known(name: str) -> type[Exception] | None:
+    """The class of this name in `opto.errors` or among the builtins."""
+    found = getattr(errors, name, None) or getattr(builtins, name, None)
+    return found if isinstance(found, type) and issubclass(found, Exception) else None
+
+
+def _text(value: Any) -> Any:
+    plain = value is None or isinstance(value, (str, bool, int, float))
+    return value if plain else _ADDRESS.sub("", repr(value))
+
+
+def _tell(request: Mapping[str, Any], start: float, **outcome: Any) -> None:
+    if not heard():
+        return
+    seconds = time.perf_counter() - start
+    if "raised" in outcome:
+        emit("call", **request, seconds=seconds, raised=error_data(outcome["raised"]))
+    else:
+        response = outcome["response"]
+        usd = usd_of(request["model"], response, request["options"])
+        emit("call", **request, seconds=seconds, usd=usd, response=response.to_dict())

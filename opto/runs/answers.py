@@ -1,0 +1,52 @@
+"""Who answers in the place of language models, for programs that run again from a record."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+__all__ = ["Answers", "answering", "answers"]
+
+
+class Answers(Protocol):
+    """Gives answers in the place of models. Requests and answers are plain data.
+
+    class Parrot:
+        def answer(self, request):
+            return {"response": {"choices": [{"message": {"content": request["messages"][-1]["content"]}}]}}
+
+    with answering(Parrot()):
+        optimizer.step()            # no model is asked
+    """
+
+    def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer to a request.
+
+        Args:
+            request: `model` (its name), `messages` and `options`.
+
+        Returns:
+            `{"response": ...}` in the shape of a chat completion, or `{"raised": ...}` for an error
+            (see `opto.llm.exchanges.error_data`).
+        """
+        ...
+
+
+_answers: ContextVar[Answers | None] = ContextVar("opto_answers", default=None)
+
+
+def answers() -> Answers | None:
+    """Who answers in this context; None where the models themselves do."""
+    return _answers.get()
+
+
+@contextlib.contextmanager
+def answering(source: Answers) -> Iterator[None]:
+    """Let `source` answer every request of this context until the block ends."""
+    token = _answers.set(source)
+    try:
+        yield
+    finally:
+        _answers.reset(token)
