@@ -6,6 +6,7 @@ This is the pseudo-algorithm of the Trace paper (arXiv 2406.16218, section 4.2) 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,10 +18,65 @@ if TYPE_CHECKING:
     from opto.trace.nodes import Node
     from opto.trace.propagators import TraceGraph
 
-__all__ = ["Facts", "FunctionFeedback", "LabelledFeedback", "node_to_function_feedback", "problem_names"]
+__all__ = [
+    "Call",
+    "Facts",
+    "FunctionFeedback",
+    "LabelledFeedback",
+    "is_code",
+    "node_to_function_feedback",
+    "problem_names",
+]
+
+_CALL = re.compile(r"([^ =()]+) = ([^=()]+)\(([^()]*)\)")
 
 Facts: TypeAlias = "dict[str, tuple[Any, str | None]]"
 """Values by name, each with its description or None."""
+
+
+class Call(str):
+    """A line of code, `add0 = add(x=int0, y=int1)`, that knows its parts.
+
+    Attributes:
+        result: the name of the result; "" when the parts are not known.
+        function: the name of the function.
+        arguments: pairs of the name of a parameter and the name of the value it got.
+    """
+
+    __slots__ = ("arguments", "function", "result")
+
+    result: str
+    function: str
+    arguments: tuple[tuple[str, str], ...]
+
+    def __new__(
+        cls, text: str, result: str = "", function: str = "", arguments: tuple[tuple[str, str], ...] = ()
+    ) -> Call:
+        """The line of this text."""
+        made = super().__new__(cls, text)
+        made.result, made.function, made.arguments = result, function, arguments
+        return made
+
+    @classmethod
+    def made(cls, result: str, function: str, arguments: tuple[tuple[str, str], ...]) -> Call:
+        """The line of these parts."""
+        written = ", ".join([f"{key}={name}" for key, name in arguments])
+        return cls(f"{result} = {function}({written})", result, function, arguments)
+
+    @classmethod
+    def read(cls, text: str) -> Call:
+        """A line with its parts read back from the text, as far as it can be read."""
+        if isinstance(text, cls):
+            return text
+        found = _CALL.fullmatch(text)
+        if found is None:
+            return cls(text)
+        result, function, inside = found.groups()
+        pairs = [tuple(pair.split("=")) for pair in inside.split(", ")] if inside else []
+        return cls(text, result, function, tuple(pairs)) if all(len(pair) == 2 for pair in pairs) else cls(text)
+
+    def __getnewargs__(self) -> tuple[Any, ...]:  # type: ignore[override]
+        return str(self), self.result, self.function, self.arguments
 
 
 class LabelledFeedback(list["tuple[str, Any]"]):
@@ -32,7 +88,8 @@ class FunctionFeedback:
     """A graph and its feedback as plain facts.
 
     Attributes:
-        graph: pairs of level and call, such as `(1, "add0 = add(x=int0, y=int1)")`, by rising level.
+        graph: pairs of level and call, such as `(1, "add0 = add(x=int0, y=int1)")`, by rising level. Calls are texts;
+            those made here are `Call`s.
         documentation: what each function does, by its name.
         others: intermediate results.
         roots: values that no call of this graph computed.
@@ -50,6 +107,11 @@ class FunctionFeedback:
     user_feedback: Any
     variables: Facts = field(default_factory=dict)
     inputs: Facts = field(default_factory=dict)
+
+
+def is_code(name: str) -> bool:
+    """Whether a variable of this name holds the source of a function."""
+    return name.rpartition("/")[2].startswith("__code")
 
 
 def problem_names(nodes: Iterable[Node[Any]]) -> dict[int, str]:
@@ -101,7 +163,7 @@ def node_to_function_feedback(trace_graph: TraceGraph, *, names: Mapping[int, st
         value = trace_graph.value(node) if node.trainable else node._data
         inputs = node._inputs
         try:
-            arguments = ", ".join([f"{key}={names[id(parent)]}" for key, parent in inputs.items()])
+            arguments = tuple([(key, names[id(parent)]) for key, parent in inputs.items()])
         except KeyError:  # a parent outside the graph
             inputs = {}
         if not inputs:
@@ -109,7 +171,7 @@ def node_to_function_feedback(trace_graph: TraceGraph, *, names: Mapping[int, st
             if len(pairs) == 1:
                 facts.output[name] = facts.roots[name]
             continue
-        facts.graph.append((level, f"{name} = {words.function(node)}({arguments})"))
+        facts.graph.append((level, Call.made(name, words.function(node), arguments)))
         py_name = node.py_name
         if py_name in commented:
             commented[py_name] = name

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from opto.optimizers.canonical import canonical
-from opto.optimizers.problem import LabelledFeedback
+from opto.optimizers.problem import LabelledFeedback, is_code
 
 if TYPE_CHECKING:
     from opto.optimizers.problem import Facts
@@ -81,11 +81,6 @@ class ProblemInstance:
 
 def _bare(heading: str) -> str:
     return heading.lstrip("# ").strip().lower()
-
-
-def is_code(name: str) -> bool:
-    """Whether a variable of this name holds the source of a function."""
-    return name.rpartition("/")[2].startswith("__code")
 
 
 def value_lines(facts: Facts) -> str:
