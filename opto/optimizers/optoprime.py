@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from opto.optimizers import prompts
 from opto.optimizers.asking import conversation
+from opto.optimizers.attempts import Attempt
 from opto.optimizers.buffers import FIFOBuffer
 from opto.optimizers.drivers import Proposal
 from opto.optimizers.forms import JSON_KEYS, JSONForm, PromptForm, checked_names, replace_headings
@@ -174,11 +175,14 @@ class OptoPrime(SuggestingOptimizer):
         remembered = list(self.memory)
         try:
             messages = conversation(*self.construct_prompt(summary, mask=mask))
-            attempt = yield from self._attempts(messages, verbose)
-            return self._concluded(attempt)
+            return self._concluded((yield from self._answer(messages, verbose)))
         except BaseException:
             self.memory = FIFOBuffer(self.memory.size, remembered)  # the step will be taken again, if at all
             raise
+
+    def _answer(self, messages: list[dict[str, Any]], verbose: bool | str) -> Proposal[Attempt]:
+        """What the model makes of the problem; a subclass may ask more than once."""
+        return (yield from self._attempts(messages, verbose))
 
     # ---- keeping
 
