@@ -31,11 +31,13 @@ class Evaluation:
     Attributes:
         values: by parameter.
         scores: one for each evaluated output or item; a failed one is left out.
-        reason: what made evaluations fail, if some did.
+        failures: how many evaluations failed.
+        reason: what made the last of them fail.
     """
 
     values: Update
     scores: Sequence[float]
+    failures: int = 0
     reason: str | None = None
 
     @property
@@ -157,7 +159,7 @@ class Sampler(Optimizer):
                 reason = str(failed.get(output, feedback))
         self._warn_of_stale_values(graph)
         values = {parameter: graph.value(parameter) for parameter in self.parameters if parameter.trainable}
-        return self._remember(Evaluation(values, scores, reason))
+        return self._remember(Evaluation(values, scores, len(said) - len(scores), reason))
 
     def _evaluate(self, values: Update, *args: Any) -> Evaluation:
         """What the score function says of some values."""
@@ -167,11 +169,11 @@ class Sampler(Optimizer):
             result = self.score(values, *args)
         except Exception as error:  # an evaluation that fails says something of its values; the search goes on
             warnings.warn(f"The score function failed: {describe(error)}", OptoWarning, stacklevel=4)
-            return self._remember(Evaluation(values, [], describe(error)))
+            return self._remember(Evaluation(values, [], 1, describe(error)))
         scores = scores_of(result)
         kept = [score for score in scores if math.isfinite(score)]
-        reason = None if len(kept) == len(scores) else "a score was not finite"
-        return self._remember(Evaluation(values, kept, reason))
+        failures = len(scores) - len(kept)
+        return self._remember(Evaluation(values, kept, failures, "a score is not finite" if failures else None))
 
     def _observe(self, node: Node[Any], feedback: Any) -> None:
         """Take note of an output and its feedback, right after it was sent back; by default nothing is done."""

@@ -1,0 +1,271 @@
+"""Select: the best of some given values of a parameter, found by a bandit."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from opto.optimizers.bandits import RULES, Rule
+from opto.optimizers.domains import Choices, Range, domain_of
+from opto.optimizers.optimizer import Update
+from opto.optimizers.sampling import Evaluation, Sampler
+from opto.optimizers.scores import Tally, clearly_better
+
+if TYPE_CHECKING:
+    from opto.trace.nodes import ParameterNode
+
+__all__ = ["Select"]
+
+_MOST_COMBINATIONS = 1000
+
+
+class Select(Sampler):
+    """Chooses among given values (prompts, models, functions) by their scores: UCB1 (Auer and others, 2002) or Thompson
+    sampling (1933; see "A Tutorial on Thompson Sampling", arXiv 1707.02038).
+
+    Every score counts, so a batch of ten outputs with feedback is ten pieces of evidence:
+
+        greeting = node("Hello", trainable=True)
+        optimizer = Select([greeting], ["Hello", "Good morning", "Hi"], seed=0)
+        for _ in range(40):
+            optimizer.zero_feedback()
+            output = greeting + ", you"
+            optimizer.backward(output, 1.0 if output.data.startswith("Hi") else 0.0)
+            optimizer.step()                    # sets the value to try next
+        optimizer.update(optimizer.best())      # sets the one to keep
+
+    With a function `score`, a step tries `batch` values, and then sets `best()`.
+
+    **The present value stays when the evidence is thin.** `best()` replaces the value that was in place when the
+    optimizer was made only by one that has, like the present one, at least `least` scores and a mean that is higher by
+    more than z standard errors of the difference, where z leaves a chance of `(1 - confidence)` divided by the number
+    of rivals to a value that is no better. To the scores of each one more is added at the greatest spread possible, so
+    that a few equal scores do not pass for certainty. The present value is tried first, `least` times.
+
+    Args:
+        parameters: the `ParameterNode`s to choose values for.
+        candidates: for one parameter a list of values; for several a dict of lists, by parameter or `py_name`; None
+            takes the declared ones (`Choices`, `Literal`, `range`... as the node's constraint). The present value is
+            among them, even if it is not listed.
+        rule: "thompson", "ucb1", or a function of the tallies of all arms and a generator that returns a number
+            (`opto.optimizers.bandits.Rule`). Rules see scores between 0 and 1, the larger the better.
+        score_range: the least and the greatest score there can be.
+        confidence: see above; 0.5 takes whatever has the best mean, apart from the division among rivals.
+        least: see above.
+        joint: one arm for each combination of the parameters' values, instead of a bandit for each parameter, which
+            takes the values of the others for chance.
+        batch: how many values a step tries with a function `score`.
+        **options: `propagator`, `score`, `score_from`, `direction`, `seed`, `memory_size`; see `Sampler`. A failed
+            evaluation counts as the worst score.
+
+    Raises:
+        TypeError: an argument of the wrong type.
+        ValueError: a parameter without candidates, an option out of its range; in a step, a score outside
+            `score_range`.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[ParameterNode[Any]],
+        candidates: Mapping[Any, Iterable[Any]] | Iterable[Any] | None = None,
+        *,
+        rule: str | Rule = "thompson",
+        score_range: tuple[float, float] = (0.0, 1.0),
+        confidence: float = 0.9,
+        least: int = 4,
+        joint: bool = False,
+        batch: int = 1,
+        **options: Any,
+    ) -> None:
+        super().__init__(parameters, **options)
+        if not callable(rule) and rule not in RULES:
+            raise ValueError(f"rule must be one of {', '.join(RULES)}, or a function, got {rule!r}.")
+        for name, number in (("least", least), ("batch", batch)):
+            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+                raise ValueError(f"{name} must be an int >= 1, got {number!r}.")
+        if not 0.5 <= confidence < 1:
+            raise ValueError(f"confidence must be at least 0.5 and below 1, got {confidence!r}.")
+        self.rule: Rule = rule if callable(rule) else RULES[rule]
+        self.score_range = _checked_range(score_range)
+        self.confidence, self.least, self.joint, self.batch = confidence, least, joint, batch
+        choices = self._candidates(candidates)
+        together = [self.parameters] if joint else [[parameter] for parameter in self.parameters]
+        self._groups = [_Group.of(group, choices) for group in together]
+
+    def best(self) -> Update:
+        """The values to keep: the present ones, unless others are clearly better."""
+        found: Update = {}
+        for group in self._groups:
+            found.update(group.values(self._kept(group)))
+        return found
+
+    def estimates(self) -> list[dict[str, Any]]:
+        """What is known of each arm: dicts of `values` by `py_name`, `count`, and `score`, the mean or None."""
+        low, high = self.score_range
+        known = []
+        for group in self._groups:
+            for number, tally in enumerate(group.tallies):
+                mean = tally.mean if self.direction == "maximize" else 1 - tally.mean
+                values = {parameter.py_name: value for parameter, value in group.values(number).items()}
+                score = low + mean * (high - low) if tally.count else None
+                known.append({"values": values, "count": tally.count, "score": score})
+        return known
+
+    # ---- the step
+
+    def _sample(self) -> Update:
+        if self.score is not None:
+            for number in range(self.batch):
+                values: Update = {}
+                for group in self._groups:
+                    values.update(group.values(self._next(group, number)))
+                self._learn(self._evaluate(values))
+            return self._trainable(self.best())
+        tried = self._tried()
+        if tried is None:
+            return {}
+        self._learn(tried)
+        chosen: Update = {}
+        for group in self._groups:
+            chosen.update(group.values(self._next(group, 0)))
+        return self._trainable(chosen)
+
+    def _next(self, group: _Group, number: int) -> int:
+        if group.tallies[0].count < self.least:
+            return 0
+        place = self._groups.index(group)
+        return self.rule(group.tallies, self._random(f"{place}/{number}"))
+
+    def _learn(self, tried: Evaluation) -> None:
+        rewards = [*(self._reward(score) for score in tried.scores), *([0.0] * tried.failures)]
+        for group in self._groups:
+            arm = group.arm(tried.values)
+            for reward in rewards if arm is not None else ():
+                group.tallies[arm or 0].add(reward)
+
+    def _reward(self, score: float) -> float:
+        low, high = self.score_range
+        if not low <= score <= high:
+            raise ValueError(f"a score must lie in score_range={self.score_range!r}, got {score!r}: give the range.")
+        part = (score - low) / (high - low)
+        return part if self.direction == "maximize" else 1 - part
+
+    def _kept(self, group: _Group) -> int:
+        present = group.tallies[0]
+        rivals = sorted(range(1, len(group.tallies)), key=lambda arm: -group.tallies[arm].mean)
+        for arm in rivals:
+            if clearly_better(
+                group.tallies[arm],
+                present,
+                width=1.0,
+                confidence=self.confidence,
+                rivals=len(rivals),
+                least=self.least,
+            ):
+                return arm
+        return 0
+
+    # ---- candidates
+
+    def _candidates(self, given: Any) -> dict[ParameterNode[Any], Choices]:
+        """The choices of each parameter, the present value first."""
+        if given is not None and not isinstance(given, Mapping):
+            if len(self.parameters) != 1:
+                raise TypeError(
+                    f"candidates must be a dict of lists by parameter for {len(self.parameters)} parameters, "
+                    f"got {given!r}."
+                )
+            given = {self.parameters[0]: given}
+        unused = dict(given or {})
+        found = {}
+        for parameter in self.parameters:
+            listed = unused.pop(parameter, None)
+            listed = unused.pop(parameter.py_name, None) if listed is None else listed
+            values = _declared(parameter) if listed is None else Choices(listed).values
+            found[parameter] = Choices([parameter._data, *values])
+        if unused:
+            raise ValueError(f"candidates names {list(unused)!r}, which are not among the parameters.")
+        return found
+
+    def _trainable(self, values: Update) -> Update:
+        return {parameter: value for parameter, value in values.items() if parameter.trainable}
+
+    # ---- keeping
+
+    def state_dict(self) -> dict[str, Any]:
+        """Also number, mean and spread of the scores of each arm."""
+        arms = [[[t.count, t.mean, t.squares] for t in group.tallies] for group in self._groups]
+        return {**super().state_dict(), "arms": arms}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`; the candidates are those of this optimizer.
+
+        Raises:
+            ValueError: the state is of another optimizer, or of other numbers of candidates.
+        """
+        arms = state.get("arms", [])
+        if [len(group) for group in arms] != [len(group.tallies) for group in self._groups]:
+            raise ValueError("state must be of a Select with as many candidates.")
+        super().load_state_dict(state)
+        for group, tallies in zip(self._groups, arms, strict=True):
+            group.tallies = [Tally(*tally) for tally in tallies]
+
+
+@dataclass(eq=False)
+class _Group:
+    """Parameters whose values are chosen as one; arm 0 is what was in place at first."""
+
+    parameters: list[ParameterNode[Any]]
+    choices: list[Choices]
+    arms: list[tuple[int, ...]]
+    tallies: list[Tally] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, parameters: Sequence[ParameterNode[Any]], choices: Mapping[Any, Choices]) -> _Group:
+        own = [choices[parameter] for parameter in parameters]
+        count = math.prod(len(each) for each in own)
+        if count > _MOST_COMBINATIONS:
+            raise ValueError(f"joint=True makes {count} combinations, at most {_MOST_COMBINATIONS} can be told apart.")
+        arms = list(itertools.product(*(range(len(each)) for each in own)))
+        return cls(list(parameters), own, arms, [Tally() for _ in arms])
+
+    def values(self, arm: int) -> Update:
+        pairs = zip(self.parameters, self.choices, self.arms[arm], strict=True)
+        return {parameter: choices.values[index] for parameter, choices, index in pairs}
+
+    def arm(self, values: Update) -> int | None:
+        """Which arm some values are; None for values that are no candidates."""
+        indices = []
+        for parameter, choices in zip(self.parameters, self.choices, strict=True):
+            index = choices.index(values.get(parameter, parameter._data))
+            if index is None:
+                return None
+            indices.append(index)
+        return self.arms.index(tuple(indices))
+
+
+def _declared(parameter: ParameterNode[Any]) -> Sequence[Any]:
+    domain = domain_of(parameter)
+    if isinstance(domain, Choices):
+        return domain.values
+    if isinstance(domain, Range) and (domain.whole or domain.step is not None) and not domain.log:
+        values = domain.values()
+        if len(values) <= _MOST_COMBINATIONS:
+            return values
+    raise ValueError(
+        f"parameters must have candidates, but {parameter.py_name} has none: give candidates={{parameter: [...]}} or "
+        "node(..., constraint=Choices([...]))."
+    )
+
+
+def _checked_range(given: Any) -> tuple[float, float]:
+    try:
+        low, high = map(float, given)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"score_range must be a pair of numbers, got {given!r}.") from error
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(f"score_range must be a finite low < high, got {given!r}.")
+    return low, high
