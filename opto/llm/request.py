@@ -70,7 +70,7 @@ def canonical_text(data: Any) -> str:
 
 
 def _message(message: Mapping[str, Any], where: str) -> Any:
-    if type(message) is dict and all([type(part) is str for part in message.values()]):
+    if type(message) is dict and set(map(type, message.values())) == {str}:
         return dict(message)  # most are two texts
     return _plain(dict(message), where, scrub=False)
 

@@ -165,7 +165,7 @@ class _Call:
 
     Attributes:
         number: which request of the step it is, from 1.
-        told: whether listeners hear of it. A request inside another one, which a replaced `call_llm` sends, is not told.
+        told: whether listeners hear of it; they do not of one inside another, which a replaced `call_llm` sends.
         recorded: the answer from a record, where a run is replayed.
     """
 

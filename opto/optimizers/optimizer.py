@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
+import os
+import time
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from opto.errors import OptoWarning, StaleValueWarning
-from opto.optimizers.canonical import plain
 from opto.optimizers.drivers import Proposal, arun, describe, run
-from opto.runs import emit
+from opto.optimizers.telling import graph_facts
+from opto.optimizers.updates import check_update, checked_parameters, same_value, swap, told_values
+from opto.runs import emit, heard
 from opto.trace.nodes import Node, ParameterNode, feedback_lock
 from opto.trace.propagators import GraphPropagator, Propagator, TraceGraph
 from opto.trace.utils import sum_feedback
@@ -91,7 +92,7 @@ class Optimizer:
             warnings.warn(f"{type(self).__name__} does not use {', '.join(sorted(kwargs))}.", OptoWarning, stacklevel=3)
         if propagator is not None and not isinstance(propagator, Propagator):
             raise TypeError(f"propagator must be a Propagator or None, got {propagator!r}.")
-        self.parameters = _checked_parameters(parameters)
+        self.parameters = checked_parameters(parameters)
         self.llm: Any = None
         self.steps = 0
         self._propagator = propagator
@@ -162,10 +163,12 @@ class Optimizer:
         Raises:
             Exception: what the model or the optimizer raised. The parameters are unchanged then.
         """
-        return self._recorded(lambda: self._apply(self.propose(*args, **kwargs), bypassing))
+        start = time.perf_counter()
+        return self._recorded(lambda: self._apply(self.propose(*args, **kwargs), bypassing, start), start)
 
     async def astep(self, bypassing: bool = False, *args: Any, **kwargs: Any) -> Update:
         """`step` without blocking the event loop; cancelling it leaves the parameters unchanged."""
+        start = time.perf_counter()
         if self._overrides("propose") or self._overrides("_step"):
             import asyncio
 
@@ -175,13 +178,13 @@ class Optimizer:
         try:
             values = await proposed
         except BaseException as error:
-            self._record_failure(error)
+            self._record_failure(error, start)
             raise
-        return self._recorded(lambda: self._apply(values, bypassing))
+        return self._recorded(lambda: self._apply(values, bypassing, start), start)
 
     def propose(self, *args: Any, **kwargs: Any) -> Update:
         """New values from the feedback, without setting them."""
-        self.steps += 1
+        self._begin()
         return self._step(*args, **kwargs)
 
     def project(self, update_dict: Mapping[ParameterNode[Any], Any]) -> Update:
@@ -200,19 +203,30 @@ class Optimizer:
         Raises:
             TypeError: a key is not a `ParameterNode`. No value is set then.
         """
-        _check_update(update_dict)
+        check_update(update_dict)
+        if not heard():
+            self._set(update_dict)
+            return
+        told = told_values(update_dict)
+        self._set(update_dict)
+        self._emit("update", **told)
+
+    def _set(self, update_dict: Mapping[ParameterNode[Any], Any]) -> None:
         trainable = [parameter for parameter in update_dict if parameter.trainable]
         values = [update_dict[parameter] for parameter in trainable]
         values = [value._data if isinstance(value, Node) else value for value in values]
         old = [parameter._data for parameter in trainable]  # kept alive, so that no finalizer runs during the swap
         with feedback_lock:
             try:
-                _swap(trainable, values)
+                swap(trainable, values)
             except BaseException:
-                _swap(trainable, old)
+                swap(trainable, old)
                 raise
 
     # ---- for subclasses
+
+    _words_problem = False
+    """Whether the optimizer tells of its problem itself, once it has put it into words (see `_tell_problem`)."""
 
     def _propose(self, *args: Any, **kwargs: Any) -> Proposal[Update]:
         """The logic of the optimizer: yields lists of `Request`, receives lists of `Reply`, returns the new values."""
@@ -224,7 +238,7 @@ class Optimizer:
 
     async def _astep(self, *args: Any, **kwargs: Any) -> Update:
         """Drive `_propose` on the event loop."""
-        self.steps += 1
+        self._begin()
         return await arun(self._propose(*args, **kwargs), self._answering_model, self._about())
 
     def _accept(self, update_dict: Update) -> Update:
@@ -243,7 +257,7 @@ class Optimizer:
         """Warn of each parameter that has changed since the forward pass that the feedback is about."""
         mine = {id(parameter) for parameter in self.parameters}
         shown = ((node, graph.value(node)) for _, node in graph if id(node) in mine)
-        stale = [node.py_name for node, value in shown if not _same(value, node._data)]
+        stale = [node.py_name for node, value in shown if not same_value(value, node._data)]
         if stale:
             names = ", ".join(stale[:10]) + (f" and {len(stale) - 10} more" if len(stale) > 10 else "")
             warnings.warn(
@@ -254,7 +268,13 @@ class Optimizer:
             )
 
     def _emit(self, kind: str, **data: Any) -> None:
-        emit(kind, **self._about(), **data)
+        if heard():
+            emit(kind, **self._about(), **data)
+
+    def _tell_problem(self, facts: Mapping[str, Any], prompt: str = "", problem: str = "") -> None:
+        """Tell listeners of the problem of this step: its facts, and where it stands in the prompt if it is in one."""
+        where = {"prompt": prompt, "start": prompt.find(problem), "length": len(problem)} if prompt else {}
+        self._emit("problem", **facts, **where)
 
     # ---- keeping
 
@@ -295,7 +315,8 @@ class Optimizer:
         twin = object.__new__(type(self))
         memo[id(self)] = twin
         for name, value in vars(self).items():
-            setattr(twin, name, copy.deepcopy(value, memo))
+            if name != "_identity":  # in a record, the copy is an optimizer of its own
+                setattr(twin, name, copy.deepcopy(value, memo))
         return twin
 
     def __repr__(self) -> str:
@@ -304,67 +325,40 @@ class Optimizer:
     # ---- internals
 
     def _about(self) -> dict[str, Any]:
-        return {"optimizer": type(self).__name__, "step": self.steps}
+        """What every event says of itself: the class, which object of it, and the step."""
+        identity = self.__dict__.get("_identity")
+        if identity is None:
+            identity = self.__dict__["_identity"] = os.urandom(6).hex()
+        return {"optimizer": type(self).__name__, "identity": identity, "step": self.steps}
+
+    def _begin(self) -> None:
+        self.steps += 1
+        if not self._words_problem and heard():
+            sends_graphs = type(self.propagator) is GraphPropagator or hasattr(self.propagator, "aggregate")
+            self._tell_problem(graph_facts(self.trace_graph if sends_graphs else TraceGraph.empty()))
 
     def _overrides(self, name: str) -> bool:
         own = getattr(getattr(self, name), "__func__", None)
         return own is not getattr(Optimizer, name)
 
-    def _apply(self, values: Update, bypassing: bool) -> Update:
-        _check_update(values)
+    def _apply(self, values: Update, bypassing: bool, start: float) -> Update:
+        check_update(values)
         projected: Update | None = self.project(values)
         accepted = self._accept(values if projected is None else projected)  # older ones project in place
-        old = {parameter.py_name: plain(parameter._data) for parameter in accepted}
-        new = {parameter.py_name: plain(value) for parameter, value in accepted.items()}
+        told = told_values(accepted) if heard() else {}
         if not bypassing:
-            self.update(accepted)
-        self._emit("step", outcome="proposed" if bypassing else "applied", old=old, new=new)
+            set_values = self.update if self._overrides("update") else self._set  # a step is one event, not two
+            set_values(accepted)
+        outcome, seconds = "proposed" if bypassing else "applied", time.perf_counter() - start
+        self._emit("step", outcome=outcome, **told, seconds=seconds)
         return accepted
 
-    def _recorded(self, action: Callable[[], Update]) -> Update:
+    def _recorded(self, action: Callable[[], Update], start: float) -> Update:
         try:
             return action()
         except BaseException as error:
-            self._record_failure(error)
+            self._record_failure(error, start)
             raise
 
-    def _record_failure(self, error: BaseException) -> None:
-        self._emit("step", outcome="failed", reason=describe(error))
-
-
-def _checked_parameters(parameters: Any) -> list[ParameterNode[Any]]:
-    if isinstance(parameters, (Node, str, bytes, Mapping)) or not isinstance(parameters, Iterable):
-        raise TypeError(f"parameters must be a list of ParameterNodes, got {parameters!r}.")
-    unique: dict[int, ParameterNode[Any]] = {}
-    for position, parameter in enumerate(parameters):
-        if not isinstance(parameter, ParameterNode):
-            raise TypeError(
-                f"parameters must be ParameterNodes, made by node(value, trainable=True), "
-                f"but parameters[{position}] is {parameter!r}."
-            )
-        unique[id(parameter)] = parameter
-    if not unique:
-        raise ValueError("parameters must hold at least one ParameterNode, got none: is anything trainable?")
-    return list(unique.values())
-
-
-def _check_update(values: Any) -> None:
-    if not isinstance(values, Mapping):
-        raise TypeError(f"an update must map ParameterNodes to values, got {values!r}.")
-    for parameter in values:
-        if not isinstance(parameter, ParameterNode):
-            raise TypeError(f"an update must map ParameterNodes to values, got the key {parameter!r}.")
-
-
-def _same(left: Any, right: Any) -> bool:
-    if left is right:
-        return True
-    try:
-        return type(left) is type(right) and bool(left == right)
-    except Exception:  # values that cannot be compared count as changed
-        return False
-
-
-def _swap(parameters: list[ParameterNode[Any]], values: list[Any]) -> None:
-    """Set all values in one call into C, during which neither another thread nor a signal handler gets its turn."""
-    deque(map(setattr, parameters, repeat("_data"), values), maxlen=0)
+    def _record_failure(self, error: BaseException, start: float) -> None:
+        self._emit("step", outcome="failed", reason=describe(error), seconds=time.perf_counter() - start)

@@ -19,6 +19,8 @@ from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.problem import FunctionFeedback, node_to_function_feedback, problem_names
 from opto.optimizers.rendering import HEADINGS, ProblemInstance
 from opto.optimizers.suggesting import SuggestingOptimizer
+from opto.optimizers.telling import problem_facts
+from opto.runs import heard
 
 if TYPE_CHECKING:
     from opto.trace.nodes import ParameterNode
@@ -98,6 +100,8 @@ class OptoPrime(SuggestingOptimizer):
 
     # ---- the problem
 
+    _words_problem = True
+
     def summarize(self) -> FunctionFeedback:
         """The facts of all feedback that the parameters have, with the roots parted into `variables` and `inputs`.
 
@@ -132,7 +136,10 @@ class OptoPrime(SuggestingOptimizer):
         """The system message and the user message; the problem goes into the logs and the memory."""
         problem = self.problem_instance(summary, mask)
         example = self.form.example(self.objective) if self.include_example else ""
-        user = f"{example}{self._past()}{problem}\n\n{self._question(summary)}"
+        text = str(problem)
+        user = f"{example}{self._past()}{text}\n\n{self._question(summary)}"
+        if heard():
+            self._tell_problem(problem_facts(summary), user, text)
         if self.summary_log is not None:
             self._keep(self.summary_log, {"problem_instance": problem, "summary": summary})
         self.memory.add({"variables": problem.variables, "feedback": problem.feedback})

@@ -260,9 +260,12 @@ class TestStep:
         log = EventLog()
         with listening(log):
             Constant([x]).step()
-        [event] = log.events
-        assert event.kind == "step"
-        assert event.data == {
+        problem, event = log.events
+        assert (problem.kind, event.kind) == ("problem", "step")
+        data = dict(event.data)
+        assert data.pop("seconds") >= 0
+        assert data.pop("identity") == problem.data["identity"]
+        assert data == {
             "optimizer": "Constant",
             "step": 1,
             "outcome": "applied",

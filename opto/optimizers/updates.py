@@ -1,0 +1,67 @@
+"""Sets of new values: checked, told, and set as one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from itertools import repeat
+from typing import Any
+
+from opto.optimizers.canonical import plain
+from opto.trace.nodes import Node, ParameterNode
+
+__all__ = ["check_update", "checked_parameters", "same_value", "swap", "told_values"]
+
+
+def told_values(values: Mapping[ParameterNode[Any], Any]) -> dict[str, dict[str, Any]]:
+    """Old and new values by name, as plain data."""
+    return {
+        "old": {parameter.py_name: plain(parameter._data) for parameter in values},
+        "new": {parameter.py_name: plain(value) for parameter, value in values.items()},
+    }
+
+
+def checked_parameters(parameters: Any) -> list[ParameterNode[Any]]:
+    """The parameters given, each once.
+
+    Raises:
+        TypeError: `parameters` is no iterable or holds something that is no `ParameterNode`.
+        ValueError: it is empty.
+    """
+    if isinstance(parameters, (Node, str, bytes, Mapping)) or not isinstance(parameters, Iterable):
+        raise TypeError(f"parameters must be a list of ParameterNodes, got {parameters!r}.")
+    unique: dict[int, ParameterNode[Any]] = {}
+    for position, parameter in enumerate(parameters):
+        if not isinstance(parameter, ParameterNode):
+            raise TypeError(
+                f"parameters must be ParameterNodes, made by node(value, trainable=True), "
+                f"but parameters[{position}] is {parameter!r}."
+            )
+        unique[id(parameter)] = parameter
+    if not unique:
+        raise ValueError("parameters must hold at least one ParameterNode, got none: is anything trainable?")
+    return list(unique.values())
+
+
+def check_update(values: Any) -> None:
+    """Raise a `TypeError` for what maps something else than parameters to values."""
+    if not isinstance(values, Mapping):
+        raise TypeError(f"an update must map ParameterNodes to values, got {values!r}.")
+    for parameter in values:
+        if not isinstance(parameter, ParameterNode):
+            raise TypeError(f"an update must map ParameterNodes to values, got the key {parameter!r}.")
+
+
+def same_value(left: Any, right: Any) -> bool:
+    """Whether two values are of one type and equal."""
+    if left is right:
+        return True
+    try:
+        return type(left) is type(right) and bool(left == right)
+    except Exception:  # values that cannot be compared count as changed
+        return False
+
+
+def swap(parameters: list[ParameterNode[Any]], values: list[Any]) -> None:
+    """Set all values in one call into C, during which neither another thread nor a signal handler gets its turn."""
+    deque(map(setattr, parameters, repeat("_data"), values), maxlen=0)
