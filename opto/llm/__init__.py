@@ -20,15 +20,29 @@ from opto.llm.response import Choice, Message, Response, Usage
 from opto.llm.wrapper import Wrapper
 
 if TYPE_CHECKING:
+    from opto.llm.budget import Amounts, Budget
+    from opto.llm.budgeted import Budgeted
+    from opto.llm.cached import Cached
     from opto.llm.environment import LLM, configured
+    from opto.llm.failover import Failover
+    from opto.llm.forecasting import Forecast, forecast
     from opto.llm.manual import Manual
+    from opto.llm.prices import Price
+    from opto.llm.rate_limited import RateLimited
     from opto.llm.rebuilt import Rebuilt
     from opto.llm.recorded import Recorded
     from opto.llm.retrying import Retrying
     from opto.llm.through_litellm import LiteLLM
+    from opto.llm.totals import Totals, usage
 
 __all__ = [
+    "Amounts",
+    "Budget",
+    "Budgeted",
+    "Cached",
     "Choice",
+    "Failover",
+    "Forecast",
     "FromCallable",
     "LLM",
     "LiteLLM",
@@ -36,24 +50,40 @@ __all__ = [
     "Message",
     "Messages",
     "Model",
+    "Price",
+    "RateLimited",
     "Rebuilt",
     "Recorded",
     "Response",
     "Retrying",
+    "Totals",
     "Usage",
     "Wrapper",
     "as_model",
     "configured",
+    "forecast",
+    "usage",
 ]
 
 _LAZY = {
+    "Amounts": "budget",
+    "Budget": "budget",
+    "Budgeted": "budgeted",
+    "Cached": "cached",
+    "Failover": "failover",
+    "Forecast": "forecasting",
     "LLM": "environment",
     "LiteLLM": "through_litellm",
     "Manual": "manual",
+    "Price": "prices",
+    "RateLimited": "rate_limited",
     "Rebuilt": "rebuilt",
     "Recorded": "recorded",
     "Retrying": "retrying",
+    "Totals": "totals",
     "configured": "environment",
+    "forecast": "forecasting",
+    "usage": "totals",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -43,11 +44,15 @@ class AutoGen(Model):
         """The name of the model."""
         return self.model or str(self._config_list[0].get("model", "autogen"))
 
+    def effective_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The options of the call, with this model's own."""
+        return {**self.options, **options}
+
     def complete(self, messages: Messages, **options: Any) -> Any:
         """The answer of the first configuration that gives one."""
         client = _load().OpenAIWrapper(config_list=self._config_list)
         # Without this AutoGen answers a repeated request from a cache of its own.
-        choices = {"cache_seed": None, **self.options, **options}
+        choices = {"cache_seed": None, **self.effective_options(options)}
         return client.create(messages=[dict(message) for message in messages], **choices)
 
     def __repr__(self) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from opto.llm.exchanges import aexchanged, exchanged, watched
+from opto.llm.metering import ametered, metered
 from opto.llm.model import Model
 from opto.llm.response import Response
 
@@ -53,14 +56,30 @@ class FromCallable(Model):
 
     def __call__(self, *args: Any, **options: Any) -> Response:
         """The response that the callable's answer stands for."""
-        return Response.of(self.complete(*args, **options), model=self.name)
+        messages, rest = _parted(args, options)
+        ask = partial(metered, self, messages, rest, partial(self._completed, args, options))
+        return exchanged(self.name, messages, rest, ask) if watched() else ask()
 
     async def acall(self, *args: Any, **options: Any) -> Response:
         """`__call__` without blocking the event loop."""
-        return Response.of(await self.acomplete(*args, **options), model=self.name)
+        messages, rest = _parted(args, options)
+        ask = partial(ametered, self, messages, rest, partial(self._acompleted, args, options))
+        return await (aexchanged(self.name, messages, rest, ask) if watched() else ask())
+
+    def _completed(self, args: Any, given: Any, **options: Any) -> Any:
+        return self.complete(*args, **given)
+
+    async def _acompleted(self, args: Any, given: Any, **options: Any) -> Any:
+        return await self.acomplete(*args, **given)
 
     def __repr__(self) -> str:
         return f"FromCallable({self.name})"
+
+
+def _parted(args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The conversation and the options of a call, however they were given."""
+    messages = args[0] if args else options.get("messages", ())
+    return messages, {name: value for name, value in options.items() if name != "messages"}
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from opto.errors import ModelError, ModelResponseError, ModelTimeoutError
+from opto.errors import ModelAccessError, ModelError, ModelResponseError, ModelTimeoutError
 from opto.llm.request import is_secret
 from opto.llm.retry_rules import is_transient_status, retry_after
 
@@ -45,7 +45,7 @@ def translated(error: Exception, litellm: Any, call: Mapping[str, Any]) -> Excep
         return ModelError(f"the connection failed to {about}", transient=True)
     no_json = any(isinstance(link, json.JSONDecodeError) for link in chain)
     if not no_json and (missing := _missing_keys(litellm, call)):
-        return ModelError(_no_key(missing, about))
+        return ModelAccessError(_no_key(missing, about))
     if no_json or any(_is(link, *_BAD_SHAPE) for link in chain):
         return ModelResponseError(f"the answer is no chat completion from {about}")
     return ModelError(about, transient=True)
@@ -53,9 +53,9 @@ def translated(error: Exception, litellm: Any, call: Mapping[str, Any]) -> Excep
 
 def _from_status(status: int, about: str, chain: list[BaseException], missing: list[str]) -> ModelError:
     if status in (401, 403) and missing:
-        return ModelError(_no_key(missing, about), status=status)
+        return ModelAccessError(_no_key(missing, about), status=status)
     if status == 401:
-        return ModelError(f"the key was refused by {about}", status=status)
+        return ModelAccessError(f"the key was refused by {about}", status=status)
     spent = any("insufficient_quota" in str(link) for link in chain)  # a 429 that no waiting cures
     waits = (retry_after(_headers(link)) for link in chain)
     return ModelError(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
+from opto.llm.exchanges import aexchanged, exchanged, watched
+from opto.llm.metering import ametered, metered
 from opto.llm.response import Response
 
 __all__ = ["Messages", "Model"]
@@ -33,7 +36,17 @@ class Model(ABC):
     Override `acomplete` where the back-end has a native async form; by default `complete` runs in a thread, with the
     context variables of the caller. Raise `opto.errors.ModelError` (with `transient=True` where asking again may
     help) for what goes wrong. `opto.testing.ModelSuite` is a set of tests to subclass for a new back-end.
+
+    Budgets (`opto.llm.Budget`) and totals (`opto.llm.usage`) meter every call of a back-end.
+
+    Attributes:
+        asks_another: True for a class whose models pass requests on to another model, as `opto.llm.Wrapper` does. They
+            are not metered themselves.
+        takes_timeout: True for a class whose models keep to the option `timeout`, in seconds.
     """
+
+    asks_another: bool = False
+    takes_timeout: bool = False
 
     @property
     def name(self) -> str:
@@ -61,11 +74,19 @@ class Model(ABC):
             TypeError: `messages` is not a sequence of such mappings.
             ModelError: the model could not answer; ModelResponseError: its answer has not the shape of an answer.
         """
-        return Response.of(self.complete(_checked(messages), **options), model=self.name)
+        messages = _checked(messages)
+        ask = partial(metered, self, messages, options, partial(self.complete, messages))
+        return exchanged(self.name, messages, options, ask) if watched() else ask()
 
     async def acall(self, messages: Messages, **options: Any) -> Response:
         """`__call__` without blocking the event loop."""
-        return Response.of(await self.acomplete(_checked(messages), **options), model=self.name)
+        messages = _checked(messages)
+        ask = partial(ametered, self, messages, options, partial(self.acomplete, messages))
+        return await (aexchanged(self.name, messages, options, ask) if watched() else ask())
+
+    def effective_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The options that a request is sent with: these, and those that the model adds to every request."""
+        return options
 
     def reserve(self, messages: Messages, **options: Any) -> dict[str, Any]:
         """Options to add when this request is sent, so that it keeps its place among equal ones.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from opto.llm.from_callable import as_model
@@ -24,6 +24,8 @@ class Rebuilt(Model):
         reset_freq: seconds after which the model is made anew, for clients whose credentials expire; None never does.
         clock: tells the time in seconds; for tests.
     """
+
+    asks_another = True
 
     def __init__(
         self,
@@ -70,6 +72,10 @@ class Rebuilt(Model):
     def reserve(self, messages: Messages, **options: Any) -> dict[str, Any]:
         """What the inner model reserves."""
         return self.model.reserve(messages, **options)
+
+    def effective_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the inner model sends."""
+        return self.model.effective_options(options)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_model", "_made")}

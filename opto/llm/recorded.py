@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +12,11 @@ from opto.errors import FileFormatError, ReplayError
 from opto.llm.difference import nearest, request_text, unified_difference
 from opto.llm.from_callable import as_model
 from opto.llm.model import Messages, Model
+from opto.llm.occurrences import Occurrences
 from opto.llm.recording import append_exchange, read_recording
 from opto.llm.request import canonical_text, request_data
 from opto.llm.response import Response
+from opto.llm.totals import tell_replayed
 
 __all__ = ["Recorded"]
 
@@ -47,6 +49,8 @@ class Recorded(Model):
         FileExistsError: the file to record exists already.
     """
 
+    asks_another = True
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -62,8 +66,7 @@ class Recorded(Model):
         self.path, self.mode = Path(path), mode
         self.model = None if model is None else as_model(model)
         self._answered_by = answered_by
-        self._counts: Counter[str] = Counter()
-        self._returned: dict[str, list[int]] = {}
+        self._occurrences = Occurrences()
         self._lock = threading.Lock()
         self._exchanges: dict[_Place, Response] = {}
         self._header_label: str | None = None
@@ -86,7 +89,11 @@ class Recorded(Model):
 
     def reserve(self, messages: Messages, **options: Any) -> dict[str, Any]:
         """{"occurrence": n}: the number that this request has among equal ones, from 1."""
-        return {"occurrence": self._take_number(canonical_text(request_data(messages, options)))}
+        return {"occurrence": self._occurrences.take(canonical_text(request_data(messages, options)))}
+
+    def effective_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the model behind the recording sends."""
+        return options if self.model is None else self.model.effective_options(options)
 
     def complete(self, messages: Messages, *, occurrence: int | None = None, **options: Any) -> Response:
         """The answer on file to this request, or the model's, which is recorded."""
@@ -114,21 +121,12 @@ class Recorded(Model):
 
     def _place(self, messages: Messages, options: dict[str, Any], occurrence: int | None) -> _Place:
         key = canonical_text(request_data(messages, options))
-        return key, self._take_number(key) if occurrence is None else occurrence
-
-    def _take_number(self, key: str) -> int:
-        with self._lock:
-            if returned := self._returned.get(key):
-                returned.remove(lowest := min(returned))
-                return lowest
-            self._counts[key] += 1
-            return self._counts[key]
+        return key, self._occurrences.take(key) if occurrence is None else occurrence
 
     def _return_number(self, place: _Place, reserved: int | None) -> None:
         """Give the number of a failed request to the next equal one, unless the caller holds it and may try again."""
         if reserved is None:
-            with self._lock:
-                self._returned.setdefault(place[0], []).append(place[1])
+            self._occurrences.give_back(*place)
 
     def _on_file(
         self, place: _Place, reserved: int | None, messages: Messages, options: dict[str, Any]
@@ -138,6 +136,8 @@ class Recorded(Model):
         if answer is None and (self.mode == "replay" or self.model is None):
             self._return_number(place, reserved)
             raise ReplayError(self._explain(place, request_data(messages, options)))
+        if answer is not None:
+            tell_replayed(answer.model or self.name)
         return answer
 
     def _write(self, place: _Place, answer: Response, messages: Messages, options: dict[str, Any]) -> Response:

@@ -1,15 +1,18 @@
-"""Which failures of a model may pass by themselves, and how long the provider asks to wait."""
+"""What a failure of a model means: whether it may pass by itself, how long to wait, whether it may be charged."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal
 
-from opto.errors import ModelError
+from opto.errors import ModelError, ModelResponseError, ModelTimeoutError
 
-__all__ = ["is_transient", "is_transient_status", "retry_after", "seconds_to_wait"]
+__all__ = ["charge_of_failure", "is_transient", "is_transient_status", "retry_after", "seconds_to_wait"]
+
+_UNSENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ClientConnectorError"})
+"""Exceptions of HTTP clients before a connection stands."""
 
 _TRANSIENT = frozenset({408, 409, 425, 429})
 
@@ -53,3 +56,29 @@ def retry_after(headers: Mapping[str, Any] | None, *, now: Callable[[], float] =
         return max(0.0, parsedate_to_datetime(str(value)).timestamp() - now())
     except ValueError:
         return None
+
+
+def charge_of_failure(error: BaseException) -> Literal["unsent", "none", "unknown"]:
+    """Whether the provider may charge for a request that failed.
+
+    Returns:
+        "unsent" when the request did not leave, "none" when an error came back for it, and "unknown" otherwise: after a
+        time-out, a cut connection, an answer that cannot be read, an interruption, an exception of unknown meaning.
+    """
+    chain = list(_chain(error))
+    if any(isinstance(link, ConnectionRefusedError) or type(link).__name__ in _UNSENT for link in chain):
+        return "unsent"
+    status = getattr(error, "status" if isinstance(error, ModelError) else "status_code", None)
+    if isinstance(status, int) and status >= 400:
+        return "none"
+    if isinstance(error, (ModelTimeoutError, ModelResponseError)) or not isinstance(error, ModelError):
+        return "unknown"
+    return "unknown" if error.transient else "unsent"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

@@ -33,6 +33,8 @@ class LiteLLM(Model):
             Options of a call take their place.
     """
 
+    takes_timeout = True
+
     def __init__(self, model: str, **options: Any) -> None:
         if not isinstance(model, str) or not model:
             raise TypeError(f"model must be the name of a model, such as 'gpt-4o', got {model!r}")
@@ -42,6 +44,10 @@ class LiteLLM(Model):
     def name(self) -> str:
         """The name of the model."""
         return self.model
+
+    def effective_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The options of the call, with this model's own and the time-out that holds by default."""
+        return {**_DEFAULTS, **self.options, **options}
 
     def complete(self, messages: Messages, **options: Any) -> Any:
         """The answer as LiteLLM gives it.
@@ -69,7 +75,7 @@ class LiteLLM(Model):
             raise translated(error, litellm, call) from error
 
     def _arguments(self, messages: Messages, options: Mapping[str, Any]) -> dict[str, Any]:
-        call = {"model": self.model, **_DEFAULTS, **self.options, **options}
+        call = {"model": self.model, **self.effective_options(options)}
         if call.pop("stream", False):
             raise ValueError("stream=True is not possible here: a model returns whole answers")
         return {**call, "messages": [dict(message) for message in messages]}

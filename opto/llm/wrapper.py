@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from opto.llm.from_callable import as_model
@@ -11,11 +12,13 @@ __all__ = ["Wrapper"]
 
 
 class Wrapper(Model):
-    """Base of models that add something to another one: it passes on the name, and what is reserved.
+    """Base of models that add something to another one: it passes on the name, the options, and what is reserved.
 
     Args:
         model: the model to wrap, or a callable that `as_model` takes.
     """
+
+    asks_another = True
 
     def __init__(self, model: Any) -> None:
         self.model: Model = as_model(model)
@@ -28,6 +31,10 @@ class Wrapper(Model):
     def reserve(self, messages: Messages, **options: Any) -> dict[str, Any]:
         """What the wrapped model reserves."""
         return self.model.reserve(messages, **options)
+
+    def effective_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the wrapped model sends."""
+        return self.model.effective_options(options)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r})"

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from opto.errors import ModelError, ModelResponseError, ModelTimeoutError
+from opto.errors import ModelAccessError, ModelError, ModelResponseError, ModelTimeoutError
 from opto.llm import LLM, LiteLLM, Recorded, Retrying, Usage
 from opto.testing import ModelServer, ModelSuite
 
@@ -81,7 +81,7 @@ def test_answer_with_its_usage(server, model, way, ask):
     ("failure", "kind", "transient", "status"),
     [
         (400, ModelError, False, 400),
-        (401, ModelError, False, 401),
+        (401, ModelAccessError, False, 401),
         (404, ModelError, False, 404),
         (429, ModelError, True, 429),
         (500, ModelError, True, 500),
@@ -144,7 +144,7 @@ def test_spent_quota_does_not_pass(server, model, ask):
 def test_key_is_in_no_message(server, model, way, ask):
     """A server that repeats the key in its error does not bring it into ours, nor into the cause's."""
     server.fail_next(401, message=f"Incorrect API key provided: {KEY}")
-    with pytest.raises(ModelError, match="key was refused") as caught:
+    with pytest.raises(ModelAccessError, match="key was refused") as caught:
         ask(model, way)
     error = caught.value
     while error is not None:
@@ -164,7 +164,7 @@ def test_key_is_in_no_message(server, model, way, ask):
 @pytest.mark.parametrize("way", WAYS)
 def test_missing_key_names_the_variable(no_model_configured, name, variable, way, ask):
     """Without a key nothing is sent, nothing is asked again, and the message says what to set."""
-    with pytest.raises(ModelError, match=f"set the environment variable .*{variable}") as caught:
+    with pytest.raises(ModelAccessError, match=f"set the environment variable .*{variable}") as caught:
         ask(LLM(name), way)
     assert not caught.value.transient
 
