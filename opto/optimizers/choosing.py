@@ -28,8 +28,13 @@ _QUESTION = "Your response:"
 def extended(messages: list[dict[str, Any]], prompt: str, **values: Any) -> list[dict[str, Any]]:
     """The conversation with more at the end of its last message, before the final question."""
     *before, last = messages
-    text = last["content"].removesuffix(_QUESTION).rstrip()
-    return [*before, {**last, "content": f"{text}\n\n{prompts.fill(prompt, **values)}\n\n{_QUESTION}"}]
+    content = last["content"]
+    more = prompts.fill(prompt, **values)
+    if isinstance(content, str):
+        content = f"{content.removesuffix(_QUESTION).rstrip()}\n\n{more}\n\n{_QUESTION}"
+    else:  # parts, with images among them
+        content = [*content, {"type": "text", "text": f"{more}\n\n{_QUESTION}"}]
+    return [*before, {**last, "content": content}]
 
 
 class Chooser:
