@@ -1,3 +1,28 @@
-"""opto: autodiff for workflows."""
+"""opto: autodiff for workflows.
+
+`opto.record` writes a run to disk, `opto.replay` executes it again without a model. Both load when first named.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from opto.optimizers.records import record, replay
 
 __version__ = "0.1.0"
+
+__all__ = ["__version__", "record", "replay"]
+
+_LAZY = {"record": "opto.optimizers.records", "replay": "opto.optimizers.records"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

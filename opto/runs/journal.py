@@ -1,0 +1,160 @@
+"""The file of a record: JSON lines that are appended, whole or not at all.
+
+The first line of each session is a header, `{"format": "opto.run", "version": 1, ...}`; each further line is an event.
+Lines go to the end of the file in writes of whole lines, straight to the system. A write that fails half way is taken
+back, and a line that a killed process left torn is left out by readers and cut off by the next writer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+from opto.errors import FileFormatError, OptoWarning, RecordInUseError
+
+__all__ = ["FORMAT", "NAME", "VERSION", "Journal", "read_lines"]
+
+FORMAT = "opto.run"
+VERSION = 1
+NAME = "events.jsonl"
+
+
+class Journal:
+    """A record that is being written, by this object alone.
+
+    Args:
+        folder: where it lies; made if it is missing, for its owner alone, as is the file.
+
+    Raises:
+        RecordInUseError: somebody else is writing to it.
+        FileFormatError: what is there is no record, or of a newer version.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path = self.folder / NAME
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        self._descriptor = os.open(self.path, flags, 0o600)
+        try:
+            _lock(self._descriptor, self.path)
+            self._end = _mend(self._descriptor, self.path)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        self.continues = self._end > 0
+
+    def append(self, lines: str) -> None:
+        """Write whole lines, each with its line break, in one go.
+
+        Raises:
+            OSError: it could not be done, for example on a full disk. The file ends as before then.
+        """
+        data = lines.encode("utf-8", "surrogatepass")
+        view, done = memoryview(data), 0
+        try:
+            while done < len(data):
+                done += os.write(self._descriptor, view[done:])
+        except BaseException:
+            if done:
+                os.ftruncate(self._descriptor, self._end)
+            raise
+        self._end += done
+
+    def close(self) -> None:
+        """Make it durable, and let others write."""
+        try:
+            os.fsync(self._descriptor)
+        finally:
+            os.close(self._descriptor)
+
+
+def read_lines(path: Path) -> list[Any]:
+    """The documents of a record, one a line. A torn last line is left out with a warning.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FileFormatError: it is no record, is damaged, or was written by a newer version.
+    """
+    data = path.read_bytes()
+    lines = data.split(b"\n")
+    torn = lines.pop()
+    documents = [_parsed(line, number, path) for number, line in enumerate(lines, start=1)]
+    if torn:
+        whole = _parsed_or_none(torn)
+        if whole is None:
+            warnings.warn(f"{path}: the last line was not written to its end and is left out", OptoWarning, 3)
+        else:
+            documents.append(whole)
+    _check_header(documents[0] if documents else None, path)
+    return documents
+
+
+def _parsed(line: bytes, number: int, path: Path) -> Any:
+    try:
+        return json.loads(line.decode("utf-8", "surrogatepass"))
+    except ValueError as error:
+        raise FileFormatError(f"{path} is damaged at line {number}: {error}") from error
+
+
+def _parsed_or_none(line: bytes) -> Any:
+    try:
+        return json.loads(line.decode("utf-8", "surrogatepass"))
+    except ValueError:
+        return None
+
+
+def _check_header(header: Any, path: Path) -> None:
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise FileFormatError(f"{path} is not the record of a run: it does not begin with a header of {FORMAT!r}")
+    if header.get("version") != VERSION:
+        raise FileFormatError(
+            f"{path} is of version {header.get('version')!r}, and this opto reads version {VERSION}: upgrade opto"
+        )
+
+
+def _mend(descriptor: int, path: Path) -> int:
+    """Let the file end with a whole line; returns its size."""
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    if size == 0:
+        return 0
+    with open(path, "rb") as file:
+        first = file.readline()
+        if not first.endswith(b"\n") and first.startswith(f'{{"format":"{FORMAT}"'.encode()):
+            os.ftruncate(descriptor, 0)  # killed while the very first line was written
+            return 0
+        _check_header(_parsed_or_none(first), path)
+        block = start = size
+        line_end = -1
+        while start > 0 and line_end < 0:
+            start = max(0, block - 65536)
+            file.seek(start)
+            line_end = file.read(block - start).rfind(b"\n")
+            block = start
+        end = start + line_end + 1
+        file.seek(end)
+        torn = file.read()
+    if torn and _parsed_or_none(torn) is not None:
+        return size + os.write(descriptor, b"\n")
+    if torn:
+        os.ftruncate(descriptor, end)
+    return end
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    """Keep everybody else from writing until the file is closed. Windows has no lock that fits; there, nobody checks."""
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise RecordInUseError(
+            f"{path} is being written by another process, or by another part of this one: "
+            "give each run a folder of its own, or wait until it ends"
+        ) from error

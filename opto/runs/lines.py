@@ -1,0 +1,155 @@
+"""Events as lines of JSON, and back. A long text that comes again is written once and then referred to.
+
+Where a text may stand, `{"text": 7, "is": "..."}` is that text, which gets the number 7, and `{"text": 7}` is the same
+text again. Numbers hold until the next header. This is done for the texts that repeat: the messages of a request, and
+the calls and the prompt of a problem. No JSON value of these places is an object otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opto.errors import FileFormatError
+from opto.runs.events import Event
+
+__all__ = ["LineWriter", "plain_event", "resolved"]
+
+_LONG = 200
+_KEPT_TEXTS = 256
+_LONGEST_INT = 10**4000
+
+
+class LineWriter:
+    """Writes the lines of one session."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, int] = {}
+        self._numbered = 0
+
+    def line(self, document: Mapping[str, Any]) -> str:
+        """A document as one line, with its line break."""
+        return f"{_encoded(document)}\n"
+
+    def event(self, event: Event) -> str:
+        """An event as one line, with its line break."""
+        data: Mapping[str, Any] = event.data
+        if event.kind in _SHARING:
+            data = self._shared(event.kind, data)
+        return f"{_encoded({'event': event.kind, 'time': event.time, 'data': data})}\n"
+
+    def forget(self) -> None:
+        """Write every text anew."""
+        self._texts.clear()
+
+    def _shared(self, kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
+        shared = dict(data)
+        if kind == "problem":
+            for name in ("calls", "prompt"):
+                if name in shared:
+                    shared[name] = self._text(shared[name])
+        else:
+            shared["messages"] = [
+                {**message, "content": self._text(message["content"])} if "content" in message else message
+                for message in shared["messages"]
+            ]
+        return shared
+
+    def _text(self, text: Any) -> Any:
+        if type(text) is not str or len(text) < _LONG:
+            return text
+        number = self._texts.get(text)
+        if number is not None:
+            return {"text": number}
+        self._numbered = number = self._numbered + 1
+        if len(self._texts) >= _KEPT_TEXTS:
+            del self._texts[next(iter(self._texts))]
+        self._texts[text] = number
+        return {"text": number, "is": text}
+
+
+_SHARING = frozenset({"problem", "request", "call"})
+
+
+def resolved(kind: str, data: dict[str, Any], texts: dict[int, str]) -> dict[str, Any]:
+    """The data of an event with its texts in place.
+
+    Args:
+        kind: of the event.
+        data: as it stands in the line; it is changed.
+        texts: those met so far in this session; it is added to.
+    """
+    if kind == "problem":
+        for name in ("calls", "prompt"):
+            if isinstance(data.get(name), dict):
+                data[name] = _resolved_text(data[name], texts)
+    elif kind in _SHARING:
+        for message in data["messages"]:
+            if isinstance(message.get("content"), dict):
+                message["content"] = _resolved_text(message["content"], texts)
+    return data
+
+
+def _resolved_text(reference: dict[str, Any], texts: dict[int, str]) -> str:
+    number = reference.get("text")
+    if "is" in reference:
+        texts[number] = reference["is"]  # type: ignore[index]
+    if number not in texts:
+        raise FileFormatError(f"the record refers to the text {number!r}, which it does not hold")
+    return texts[number]
+
+
+def plain_event(data: Mapping[str, Any]) -> Any:
+    """The data of an event as it is when it was written and read again."""
+    return json.loads(_encoded(data))
+
+
+def _encoder() -> Callable[[Any], str]:
+    """An encoder that is made once; the standard library makes the inner part of its own for every call."""
+    options = json.JSONEncoder(
+        ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"), default=_default
+    )
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    text: Any = getattr(json.encoder, "encode_basestring", None)
+    try:
+        encode = make(None, _default, text, None, ":", ",", False, False, False)
+        if "".join(encode({"a": [1, None, "é"]}, 0)) == '{"a":[1,null,"é"]}':
+            return lambda value: "".join(encode(value, 0))
+    except Exception:  # another Python may make its encoder in another way
+        pass
+    return options.encode
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(str, value))
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)
+
+
+_encode = _encoder()
+
+
+def _encoded(value: Any) -> str:
+    try:
+        return _encode(value)
+    except (ValueError, TypeError, RecursionError):
+        return _encode(_sayable(value, 0))
+
+
+def _sayable(value: Any, depth: int) -> Any:
+    """The value without what JSON cannot say: infinite numbers, endless ones, keys that are no text, endless depth."""
+    if depth > 100:
+        return "..."
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, int):
+        return value if -_LONGEST_INT < value < _LONGEST_INT else hex(value)
+    if isinstance(value, Mapping):
+        return {str(key): _sayable(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_sayable(item, depth + 1) for item in value]
+    return value
