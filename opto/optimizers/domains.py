@@ -9,7 +9,7 @@ import enum
 import math
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,7 +18,7 @@ from opto.optimizers.canonical import canonical_repr
 if TYPE_CHECKING:
     from opto.trace.nodes import ParameterNode
 
-__all__ = ["Choices", "Domain", "Range", "domain_of", "read_domain"]
+__all__ = ["Choices", "Domain", "Range", "domain_of", "position", "read_domain", "same"]
 
 _WIDEST = 10_000_000
 
@@ -149,7 +149,7 @@ class Choices:
             raise TypeError(f"values must be a list of values to choose from, got {values!r}.")
         kept: list[Any] = []
         for value in values:
-            if _position(kept, value) is None:
+            if position(kept, value) is None:
                 kept.append(value)
         if not kept:
             raise ValueError("values must hold at least one value to choose, got none.")
@@ -161,7 +161,7 @@ class Choices:
 
     def index(self, value: Any) -> int | None:
         """The place of a value, by identity or else by equality and type; None if it is not among them."""
-        return _position(self.values, value)
+        return position(self.values, value)
 
     @property
     def in_words(self) -> str:
@@ -170,6 +170,9 @@ class Choices:
 
     def __contains__(self, value: Any) -> bool:
         return self.index(value) is not None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Choices:
+        return self  # a copy of a value without `==` would be another choice
 
     def __call__(self, value: Any) -> bool:
         """Whether the value is one of them."""
@@ -193,6 +196,27 @@ class Choices:
 
 Domain: TypeAlias = "Range | Choices"
 """What a sampler can draw from."""
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two values are one object, or equal and of one type; those that cannot be compared are not."""
+    if left is right:
+        return True
+    try:
+        return type(left) is type(right) and bool(left == right)
+    except Exception:  # whatever a foreign `==` raises
+        return False
+
+
+def position(values: Sequence[Any], value: Any) -> int | None:
+    """The place of a value among others, by identity or else by equality and type; None if it is not among them."""
+    for place, each in enumerate(values):
+        if each is value:
+            return place
+    for place, each in enumerate(values):
+        if same(each, value):
+            return place
+    return None
 
 
 def domain_of(parameter: ParameterNode[Any]) -> Domain | None:
@@ -230,24 +254,6 @@ def read_domain(declared: Any) -> Domain | None:
         kind, *marks = typing.get_args(declared)
         return _of_bounds(kind, marks) if kind in (int, float) else read_domain(kind)
     return None
-
-
-def _position(values: Iterable[Any], value: Any) -> int | None:
-    listed = list(values)
-    for place, each in enumerate(listed):
-        if each is value:
-            return place
-    for place, each in enumerate(listed):
-        if type(each) is type(value) and _equal(each, value):
-            return place
-    return None
-
-
-def _equal(left: Any, right: Any) -> bool:
-    try:
-        return bool(left == right)
-    except Exception:  # values that cannot be compared are told apart
-        return False
 
 
 def _of_range(declared: range) -> Domain:

@@ -101,16 +101,16 @@ class Numeric(Sampler):
         trials = self._told()
         if self.score is not None:
             self._search(trials)
-            return self._trainable(self.best())
+            return self._changed(self.best())
         tried = self._tried()
         if tried is None:
             return {}
         self._tell(trials, self._by_name(tried.values), tried.score)
         if trials.exhausted:
             warnings.warn("The grid is done: every value was tried, the best ones are set.", OptoWarning, stacklevel=2)
-            return self._trainable(self.best())
+            return self._changed(self.best())
         self._pending, self._asked = trials.ask()
-        return self._trainable(self._by_parameter(self._asked))
+        return self._changed(self._by_parameter(self._asked))
 
     def _search(self, trials: Trials) -> None:
         if not trials.operations:
@@ -155,9 +155,6 @@ class Numeric(Sampler):
 
     def _by_parameter(self, values: Mapping[str, Any]) -> Update:
         return {parameter: values[name] for name, parameter in self._named.items()}
-
-    def _trainable(self, values: Update) -> Update:
-        return {parameter: value for parameter, value in values.items() if parameter.trainable}
 
     def _declared(self, given: Mapping[Any, Any]) -> dict[str, Domain]:
         found: dict[str, Domain] = {}

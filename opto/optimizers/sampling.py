@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from opto.errors import OptoWarning, UnreachedFeedbackWarning
 from opto.optimizers.buffers import FIFOBuffer
 from opto.optimizers.canonical import plain
+from opto.optimizers.domains import same
 from opto.optimizers.drivers import Proposal, describe
 from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.scores import score_of, scores_of
@@ -19,7 +20,7 @@ from opto.trace.nodes import ExceptionNode, Node
 
 if TYPE_CHECKING:
     from opto.trace.nodes import ParameterNode
-    from opto.trace.propagators import Propagator
+    from opto.trace.propagators import Propagator, TraceGraph
 
 __all__ = ["Evaluation", "Sampler"]
 
@@ -130,6 +131,14 @@ class Sampler(Optimizer):
         """The generator of this step; the same again for the same seed, step and purpose."""
         return random.Random(f"{self.seed}/{self.steps}/{purpose}")
 
+    def _changed(self, values: Update) -> Update:
+        """The values that trainable parameters do not have yet."""
+        return {
+            parameter: value
+            for parameter, value in values.items()
+            if parameter.trainable and not same(value, parameter._data)
+        }
+
     def _better(self, score: float | None, than: float | None) -> bool:
         """Whether one score is better than another; None is worse than any."""
         if score is None or than is None:
@@ -139,8 +148,8 @@ class Sampler(Optimizer):
     def _tried(self) -> Evaluation | None:
         """What the feedback says of the values that the forward pass read; None, with a warning, without feedback."""
         graph = self.trace_graph
-        said = graph.feedback_by_output
-        if not said:
+        readings = self._readings(graph)
+        if not readings:
             warnings.warn(
                 f"{type(self).__name__} has nothing to do: none of its trainable parameters has feedback. "
                 "Call optimizer.backward(output, score) before step(), or give a function as score=.",
@@ -148,18 +157,23 @@ class Sampler(Optimizer):
                 stacklevel=4,
             )
             return None
-        failed = {node.py_name: node._data for _, node in graph if isinstance(node, ExceptionNode)}
-        scores: list[float] = []
-        reason = None
-        for output, feedback in said:
-            number = math.nan if output in failed else self._read(feedback)
-            if math.isfinite(number):
-                scores.append(number)
-            else:
-                reason = str(failed.get(output, feedback))
+        scores = [score for score, _ in readings if math.isfinite(score)]
+        reasons = [reason for score, reason in readings if not math.isfinite(score)]
         self._warn_of_stale_values(graph)
         values = {parameter: graph.value(parameter) for parameter in self.parameters if parameter.trainable}
-        return self._remember(Evaluation(values, scores, len(said) - len(scores), reason))
+        return self._remember(Evaluation(values, scores, len(reasons), reasons[-1] if reasons else None))
+
+    def _readings(self, graph: TraceGraph) -> list[tuple[float, str]]:
+        """Of each feedback the score, NaN for a failed evaluation, and what was said.
+
+        Raises:
+            TypeError: a feedback holds no score.
+        """
+        failed = {node.py_name: str(node._data) for _, node in graph if isinstance(node, ExceptionNode)}
+        return [
+            (math.nan, failed[output]) if output in failed else (self._read(feedback), str(feedback))
+            for output, feedback in graph.feedback_by_output
+        ]
 
     def _evaluate(self, values: Update, *args: Any) -> Evaluation:
         """What the score function says of some values."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Tally", "clearly_better", "score_of", "scores_of"]
+__all__ = ["ScoreRange", "Tally", "clearly_better", "score_of", "scores_of"]
 
 
 def score_of(feedback: Any) -> float:
@@ -46,6 +46,49 @@ def scores_of(result: Any) -> list[float]:
     if isinstance(result, Iterable) and not isinstance(result, (str, bytes, Mapping)):
         return [score_of(each) for each in result]
     return [score_of(result)]
+
+
+@dataclass(frozen=True)
+class ScoreRange:
+    """The least and the greatest score there can be; scores become rewards between 0 and 1, the larger the better."""
+
+    low: float
+    high: float
+    direction: str = "maximize"
+
+    @classmethod
+    def checked(cls, given: Any, direction: str) -> ScoreRange:
+        """The range of an argument `score_range`.
+
+        Raises:
+            TypeError: it is no pair of numbers.
+            ValueError: it is not finite, or empty.
+        """
+        try:
+            low, high = map(float, given)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"score_range must be a pair of numbers, got {given!r}.") from error
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise ValueError(f"score_range must be a finite low < high, got {given!r}.")
+        return cls(low, high, direction)
+
+    def reward(self, score: float) -> float:
+        """The reward of a score.
+
+        Raises:
+            ValueError: the score lies outside the range.
+        """
+        if not self.low <= score <= self.high:
+            raise ValueError(
+                f"a score must lie in score_range={(self.low, self.high)!r}, got {score!r}: give its range."
+            )
+        part = (score - self.low) / (self.high - self.low)
+        return part if self.direction == "maximize" else 1 - part
+
+    def score(self, reward: float) -> float:
+        """The score of a reward."""
+        part = reward if self.direction == "maximize" else 1 - reward
+        return self.low + part * (self.high - self.low)
 
 
 @dataclass

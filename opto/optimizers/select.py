@@ -12,7 +12,7 @@ from opto.optimizers.bandits import RULES, Rule
 from opto.optimizers.domains import Choices, Range, domain_of
 from opto.optimizers.optimizer import Update
 from opto.optimizers.sampling import Evaluation, Sampler
-from opto.optimizers.scores import Tally, clearly_better
+from opto.optimizers.scores import ScoreRange, Tally, clearly_better
 
 if TYPE_CHECKING:
     from opto.trace.nodes import ParameterNode
@@ -89,7 +89,7 @@ class Select(Sampler):
         if not 0.5 <= confidence < 1:
             raise ValueError(f"confidence must be at least 0.5 and below 1, got {confidence!r}.")
         self.rule: Rule = rule if callable(rule) else RULES[rule]
-        self.score_range = _checked_range(score_range)
+        self.score_range = ScoreRange.checked(score_range, self.direction)
         self.confidence, self.least, self.joint, self.batch = confidence, least, joint, batch
         choices = self._candidates(candidates)
         together = [self.parameters] if joint else [[parameter] for parameter in self.parameters]
@@ -104,13 +104,11 @@ class Select(Sampler):
 
     def estimates(self) -> list[dict[str, Any]]:
         """What is known of each arm: dicts of `values` by `py_name`, `count`, and `score`, the mean or None."""
-        low, high = self.score_range
         known = []
         for group in self._groups:
             for number, tally in enumerate(group.tallies):
-                mean = tally.mean if self.direction == "maximize" else 1 - tally.mean
                 values = {parameter.py_name: value for parameter, value in group.values(number).items()}
-                score = low + mean * (high - low) if tally.count else None
+                score = self.score_range.score(tally.mean) if tally.count else None
                 known.append({"values": values, "count": tally.count, "score": score})
         return known
 
@@ -123,7 +121,7 @@ class Select(Sampler):
                 for group in self._groups:
                     values.update(group.values(self._next(group, number)))
                 self._learn(self._evaluate(values))
-            return self._trainable(self.best())
+            return self._changed(self.best())
         tried = self._tried()
         if tried is None:
             return {}
@@ -131,7 +129,7 @@ class Select(Sampler):
         chosen: Update = {}
         for group in self._groups:
             chosen.update(group.values(self._next(group, 0)))
-        return self._trainable(chosen)
+        return self._changed(chosen)
 
     def _next(self, group: _Group, number: int) -> int:
         if group.tallies[0].count < self.least:
@@ -140,18 +138,11 @@ class Select(Sampler):
         return self.rule(group.tallies, self._random(f"{place}/{number}"))
 
     def _learn(self, tried: Evaluation) -> None:
-        rewards = [*(self._reward(score) for score in tried.scores), *([0.0] * tried.failures)]
+        rewards = [*(self.score_range.reward(score) for score in tried.scores), *([0.0] * tried.failures)]
         for group in self._groups:
             arm = group.arm(tried.values)
             for reward in rewards if arm is not None else ():
                 group.tallies[arm or 0].add(reward)
-
-    def _reward(self, score: float) -> float:
-        low, high = self.score_range
-        if not low <= score <= high:
-            raise ValueError(f"a score must lie in score_range={self.score_range!r}, got {score!r}: give the range.")
-        part = (score - low) / (high - low)
-        return part if self.direction == "maximize" else 1 - part
 
     def _kept(self, group: _Group) -> int:
         present = group.tallies[0]
@@ -189,9 +180,6 @@ class Select(Sampler):
         if unused:
             raise ValueError(f"candidates names {list(unused)!r}, which are not among the parameters.")
         return found
-
-    def _trainable(self, values: Update) -> Update:
-        return {parameter: value for parameter, value in values.items() if parameter.trainable}
 
     # ---- keeping
 
@@ -259,13 +247,3 @@ def _declared(parameter: ParameterNode[Any]) -> Sequence[Any]:
         f"parameters must have candidates, but {parameter.py_name} has none: give candidates={{parameter: [...]}} or "
         "node(..., constraint=Choices([...]))."
     )
-
-
-def _checked_range(given: Any) -> tuple[float, float]:
-    try:
-        low, high = map(float, given)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"score_range must be a pair of numbers, got {given!r}.") from error
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"score_range must be a finite low < high, got {given!r}.")
-    return low, high
