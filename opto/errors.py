@@ -7,6 +7,7 @@ OptoError
 ├── CodeError (ValueError)                source text that does not compile, or does not define what it must
 ├── FileFormatError (ValueError)          a file is damaged, of an unknown kind, or of a newer version
 ├── SuggestionError (ValueError)          a model proposed a value that its parameter cannot take
+├── PromptTooLongError (ValueError)       a prompt does not fit in its tokens, however much is left out
 ├── RecordInUseError (BlockingIOError)    somebody else is writing to the record of this run
 ├── ReplayDifferenceError (LookupError)   a replayed program went another way than the run that was recorded
 ├── MissingExtraError (ImportError)       an optional dependency is not installed; the message names the extra
@@ -43,6 +44,7 @@ __all__ = [
     "MutatedInputWarning",
     "OptoError",
     "OptoWarning",
+    "PromptTooLongError",
     "RecordInUseError",
     "ReplayDifferenceError",
     "ReplayError",
@@ -102,6 +104,19 @@ class FileFormatError(OptoError, ValueError):
 
 class SuggestionError(OptoError, ValueError):
     """A model proposed a value that its parameter cannot take."""
+
+
+class PromptTooLongError(OptoError, ValueError):
+    """A prompt has more tokens than it may, and nothing in it can be left out any more.
+
+    Args:
+        message: what does not fit, and what to do.
+        needed: the least tokens that are needed.
+    """
+
+    def __init__(self, message: str = "", *, needed: int = 0) -> None:
+        super().__init__(message)
+        self.needed = needed
 
 
 class MissingExtraError(OptoError, ImportError):

@@ -101,7 +101,7 @@ def results(item: Item) -> list[tuple[str, int]]:
     """The names that an item computes, each with how many turns of a loop it lies from the nearer end of that loop."""
     if isinstance(item, Step):
         return [(item.call.result, 0)]
-    found = []
+    found: list[tuple[str, int]] = []
     size = len(item.body)
     for position, member in enumerate(item.members):
         turn = position // size

@@ -5,21 +5,15 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opto.optimizers import prompts
+from opto.optimizers.cutting import cut_value
+from opto.optimizers.fitting import Source, whole
 from opto.optimizers.formats import parse_json_answer
 from opto.optimizers.problem import FunctionFeedback
-from opto.optimizers.rendering import (
-    HEADINGS,
-    ProblemInstance,
-    constraint_lines,
-    documentation_lines,
-    feedback_text,
-    is_code,
-    value_lines,
-)
+from opto.optimizers.rendering import HEADINGS, ProblemInstance, is_code, value_line
 
 if TYPE_CHECKING:
     from opto.optimizers.problem import Facts
@@ -28,6 +22,8 @@ __all__ = ["JSON_KEYS", "JSONForm", "PromptForm", "checked_names", "replace_head
 
 JSON_KEYS: Mapping[str, str] = {name: name for name in ("reasoning", "answer", "suggestion")}
 """The published keys of a JSON answer."""
+
+_UNLIMITED = 1 << 62
 
 
 class PromptForm(ABC):
@@ -42,9 +38,25 @@ class PromptForm(ABC):
     def instructions(self) -> str:
         """The system message: what a problem consists of, and how to answer."""
 
+    separator = "\n"
+    """What stands between two values."""
+
     @abstractmethod
+    def value(self, section: str, name: str, kind: str, text: str, said: str | None) -> str:
+        """One value of a section: its name, its type or "code", its text, and what is said of it."""
+
+    def shortened(self, section: str, value: Any, limit: int) -> str:
+        """The text of a value in about `limit` characters."""
+        return cut_value(value, limit)
+
     def values(self, facts: Facts, section: str) -> str:
         """The text of the values of a section."""
+        blocks = []
+        for name, (value, said) in facts.items():
+            code = is_code(name)
+            text = str(value) if code else self.shortened(section, value, _UNLIMITED)
+            blocks.append(self.value(section, name, "code" if code else type(value).__name__, text, said))
+        return self.separator.join(blocks)
 
     @abstractmethod
     def answer(self, reasoning: str, suggestion: Mapping[str, Any]) -> str:
@@ -62,20 +74,17 @@ class PromptForm(ABC):
     def suggests_nothing(self, answer: str) -> bool:
         """Whether the answer is well formed and says on purpose that nothing should change."""
 
-    def problem(self, summary: FunctionFeedback, objective: str) -> ProblemInstance:
-        """The problem in words."""
-        return ProblemInstance(
-            instruction=replace_headings(objective, self.headings),
-            code="\n".join(call for _, call in summary.graph),
-            documentation=documentation_lines(summary.documentation),
-            variables=self.values(summary.variables, "variables"),
-            constraints=constraint_lines(summary.variables),
-            inputs=self.values(summary.inputs, "inputs"),
-            others=self.values(summary.others, "others"),
-            outputs=self.values(summary.output, "outputs"),
-            feedback=feedback_text(summary.user_feedback),
-            headings=self.headings,
-        )
+    def problem(self, summary: FunctionFeedback, objective: str, mask: Iterable[str] | None = None) -> ProblemInstance:
+        """The problem in words, whole."""
+        draft = self.draft(summary, objective, mask)
+        return whole(draft) or draft
+
+    def draft(self, summary: FunctionFeedback, objective: str, mask: Iterable[str] | None = None) -> ProblemInstance:
+        """The problem before it is put into words: it knows its source, and its sections are blank."""
+        blank = dict.fromkeys(set(HEADINGS) - {"instruction"}, "")
+        instruction = replace_headings(objective, self.headings)
+        source = Source(summary, self)
+        return ProblemInstance(instruction, **blank, headings=self.headings, source=source).masked(mask)
 
     def example(self, objective: str) -> str:
         """A solved problem in this form, to stand before the real one."""
@@ -123,9 +132,9 @@ class JSONForm(PromptForm):
         )
         return replace_headings(f"{prompts.load('json_system.txt')}\n\n{output}", self._headings)
 
-    def values(self, facts: Facts, section: str) -> str:
-        """A line for each value."""
-        return value_lines(facts)
+    def value(self, section: str, name: str, kind: str, text: str, said: str | None) -> str:
+        """A line; what is said of it stands in another section."""
+        return value_line(name, kind, text)
 
     def answer(self, reasoning: str, suggestion: Mapping[str, Any]) -> str:
         """A JSON object with the keys in use."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from opto.optimizers import prompts
-from opto.optimizers.asking import conversation
+from opto.optimizers.asking import conversation, is_replaced
 from opto.optimizers.attempts import Attempt
 from opto.optimizers.buffers import FIFOBuffer
 from opto.optimizers.drivers import Proposal
 from opto.optimizers.forms import JSON_KEYS, JSONForm, PromptForm, checked_names, replace_headings
 from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.problem import FunctionFeedback, node_to_function_feedback, problem_names
+from opto.optimizers.prompt_limits import SHORT, PromptLimits, checked_limit, note_on_past, past_attempts
 from opto.optimizers.rendering import HEADINGS, ProblemInstance
 from opto.optimizers.suggesting import SuggestingOptimizer
 from opto.optimizers.telling import problem_facts
@@ -51,6 +51,9 @@ class OptoPrime(SuggestingOptimizer):
         ignore_extraction_error: warn of suggestions that cannot be used; else raise a `SuggestionError`.
         include_example: show the model a solved problem first.
         memory_size: how many past values and feedbacks the model is shown.
+        max_prompt_tokens: the most tokens of a prompt, instructions included. Past attempts are left out first, the
+            oldest before the others; then the problem gives way, see `opto.optimizers.fitting`. By default the model's
+            window without `max_tokens`, where LiteLLM knows it, and no limit for other models.
         max_tokens: the longest answer.
         log: keep the last prompts and answers in `log`, the last problems in `summary_log`.
         prompt_symbols: other headings, by section, such as `{"variables": "#Parameters"}`.
@@ -80,6 +83,7 @@ class OptoPrime(SuggestingOptimizer):
         *args: Any,
         include_example: bool = False,
         memory_size: int = 0,
+        max_prompt_tokens: int | None = None,
         prompt_symbols: Mapping[str, str] | None = None,
         json_keys: Mapping[str, str | None] | None = None,
         highlight_variables: bool = False,
@@ -88,6 +92,7 @@ class OptoPrime(SuggestingOptimizer):
         super().__init__(parameters, llm, *args, **kwargs)
         self.include_example = include_example
         self.memory: FIFOBuffer[dict[str, str]] = FIFOBuffer(memory_size)
+        self.max_prompt_tokens = checked_limit(max_prompt_tokens)
         self.summary_log: list[dict[str, Any]] | None = None if self.log is None else []
         self.prompt_symbols: dict[str, str] = checked_names("prompt_symbols", prompt_symbols, HEADINGS)
         self.json_keys: dict[str, str | None] = checked_names("json_keys", json_keys, JSON_KEYS, "reasoning", "answer")
@@ -122,28 +127,32 @@ class OptoPrime(SuggestingOptimizer):
         return summary
 
     def problem_instance(self, summary: FunctionFeedback, mask: Iterable[str] | None = None) -> ProblemInstance:
-        """The problem in words.
+        """The problem in words, within the tokens that a prompt may have.
 
         Args:
             summary: from `summarize`.
             mask: headings of sections to leave blank, such as `["#Code", "#Others"]`.
+
+        Raises:
+            PromptTooLongError: not even the least that must be shown fits.
         """
-        return self.form.problem(summary, self.objective).masked(mask)
+        draft = self.form.draft(summary, self.objective, mask)
+        return self._limits().fitted(draft, *self._around(summary), note_on_past(self.memory))
 
     def construct_prompt(
         self, summary: FunctionFeedback, mask: Iterable[str] | None = None, *args: Any, **kwargs: Any
     ) -> tuple[str, str]:
         """The system message and the user message; the problem goes into the logs and the memory."""
         problem = self.problem_instance(summary, mask)
-        example = self.form.example(self.objective) if self.include_example else ""
+        system, example, question = self._around(summary)
         text = str(problem)
-        user = f"{example}{self._past()}{text}\n\n{self._question(summary)}"
+        user = f"{example}{self._past(system, example, text, question)}{text}\n\n{question}"
         if heard():
             self._tell_problem(problem_facts(summary), user, text)
         if self.summary_log is not None:
             self._keep(self.summary_log, {"problem_instance": problem, "summary": summary})
         self.memory.add({"variables": problem.variables, "feedback": problem.feedback})
-        return self.form.instructions(), user
+        return system, user
 
     def replace_symbols(self, text: str, symbols: Mapping[str, str]) -> str:
         """The text with the published headings replaced, by section."""
@@ -154,14 +163,25 @@ class OptoPrime(SuggestingOptimizer):
             return f"What are your suggestions on variables {', '.join(summary.variables)}?"
         return "Your response:"
 
-    def _past(self) -> str:
-        if not len(self.memory):
-            return ""
+    def _around(self, summary: FunctionFeedback) -> tuple[str, str, str]:
+        """What a prompt has besides the problem and the past: the instructions, the example, the question."""
+        example = self.form.example(self.objective) if self.include_example else ""
+        return self.form.instructions(), example, self._question(summary)
+
+    def _past(self, *around: str) -> str:
+        """The past attempts, as many as there is room for beside the rest of the prompt."""
         variables, feedback = self.form.headings["variables"], self.form.headings["feedback"]
-        attempts = "\n\n".join(
-            f"{variables}\n{past['variables']}\n{feedback}\n{past['feedback']}" for past in self.memory
-        )
-        return prompts.fill("memory.txt", attempts=attempts) + "\n\n"
+        attempts = [f"{variables}\n{past['variables']}\n{feedback}\n{past['feedback']}" for past in self.memory]
+        limits = self._limits()
+        short = self.max_prompt_tokens is None and sum(map(len, (*attempts, *around))) <= SHORT
+        return past_attempts(attempts, None if short or not attempts else limits.left(*around), limits)
+
+    def _limits(self) -> PromptLimits:
+        model = None if is_replaced(self, "call_llm") else self._answering_model
+        return PromptLimits(self.max_prompt_tokens, self.max_tokens, model, repairs=self.retries > 0)
+
+    def _fit_repair(self, messages: list[dict[str, Any]], answer: str, reasons: str) -> tuple[str, str]:
+        return self._limits().repair(messages, answer, reasons)
 
     # ---- stepping
 

@@ -75,7 +75,7 @@ class Call(str):
         pairs = [tuple(pair.split("=")) for pair in inside.split(", ")] if inside else []
         return cls(text, result, function, tuple(pairs)) if all(len(pair) == 2 for pair in pairs) else cls(text)
 
-    def __getnewargs__(self) -> tuple[Any, ...]:  # type: ignore[override]
+    def __getnewargs__(self) -> tuple[Any, ...]:
         return str(self), self.result, self.function, self.arguments
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from opto.llm.tokens import TokenCounter, token_counter
 from opto.optimizers.canonical import canonical
+from opto.optimizers.fitting import Source, fitted, fitted_texts
 from opto.optimizers.problem import LabelledFeedback, is_code
 
 if TYPE_CHECKING:
@@ -19,8 +21,10 @@ __all__ = [
     "documentation_lines",
     "feedback_text",
     "is_code",
+    "tagged_value",
     "tagged_values",
     "truncate_expression",
+    "value_line",
     "value_lines",
 ]
 
@@ -44,6 +48,7 @@ class ProblemInstance:
 
     Attributes:
         headings: the heading of each section, in the order in which they are shown; a section without one is left out.
+        source: what the texts were written from; a problem that has it can leave things out with understanding.
     """
 
     instruction: str
@@ -56,6 +61,28 @@ class ProblemInstance:
     feedback: str
     constraints: str = ""
     headings: Mapping[str, str] = field(default_factory=lambda: HEADINGS, repr=False)
+    source: Source | None = field(default=None, repr=False, compare=False)
+
+    def render(self, budget: int | None = None, *, model: Any = None) -> str:
+        """The problem in words, in at most `budget` tokens.
+
+        Where it does not fit, repeated calls become loops, values far from outputs and variables are left out, and long
+        ones lose their middle; what is missing is said in its place. See `opto.optimizers.fitting`.
+
+        Args:
+            budget: the most tokens; None leaves nothing out.
+            model: whose tokens are counted, see `opto.llm.tokens`; by default the bytes are.
+
+        Raises:
+            PromptTooLongError: not even the least that must be shown fits; it tells how many tokens that needs.
+        """
+        if budget is None:
+            return str(self)
+        return str(self.fitted(budget, token_counter(model)))
+
+    def fitted(self, budget: int, count: TokenCounter) -> ProblemInstance:
+        """A problem whose text has at most `budget` tokens; this one if it fits."""
+        return fitted_texts(self, budget, count) if self.source is None else fitted(self, self.source, budget, count)
 
     def masked(self, mask: Iterable[str] | None) -> ProblemInstance:
         """A copy in which the sections with the given headings are blank.
@@ -71,7 +98,7 @@ class ProblemInstance:
         if unknown:
             raise ValueError(f"mask must name headings among {list(self.headings.values())}, got {unknown}")
         blank: dict[str, Any] = {sections[_bare(heading)]: "" for heading in wanted}
-        return replace(self, **blank)
+        return replace(self, **blank, source=self.source and self.source.hiding(frozenset(blank)))
 
     def __str__(self) -> str:
         return "\n\n".join(
@@ -83,15 +110,14 @@ def _bare(heading: str) -> str:
     return heading.lstrip("# ").strip().lower()
 
 
+def value_line(name: str, kind: str, text: str) -> str:
+    """`(type) name=value`, and `(code) name:text` for code."""
+    return f"({kind}) {name}{':' if kind == 'code' and is_code(name) else '='}{text}"
+
+
 def value_lines(facts: Facts) -> str:
-    """One `(type) name=value` for each value, and `(code) name:text` for code."""
-    lines = []
-    for name, (value, _) in facts.items():
-        if is_code(name):
-            lines.append(f"(code) {name}:{value}")
-        else:
-            lines.append(f"({type(value).__name__}) {name}={canonical(value)}")
-    return "\n".join(lines)
+    """One line for each value."""
+    return "\n".join(value_line(name, *_kind_and_text(name, value)) for name, (value, _) in facts.items())
 
 
 def constraint_lines(facts: Facts) -> str:
@@ -103,27 +129,24 @@ def constraint_lines(facts: Facts) -> str:
     )
 
 
-def tagged_values(
-    facts: Facts,
-    *,
-    tag: str,
-    value_tag: str,
-    constraint_tag: str,
-    shorten: Callable[[str], str] | None = None,
+def tagged_value(
+    name: str, kind: str, text: str, said: str | None, *, tag: str, value_tag: str, constraint_tag: str
 ) -> str:
-    """One `<tag name= type=>` block for each value."""
-    blocks = []
-    for name, (value, said) in facts.items():
-        code = is_code(name)
-        text = str(value) if code else canonical(value)
-        if shorten is not None:
-            text = shorten(text)
-        kind = "code" if code else type(value).__name__
-        constraint = f"<{constraint_tag}>\n{said}\n</{constraint_tag}>\n" if said else ""
-        blocks.append(
-            f'<{tag} name="{name}" type="{kind}">\n<{value_tag}>\n{text}\n</{value_tag}>\n{constraint}</{tag}>'
-        )
-    return "\n\n".join(blocks)
+    """A `<tag name= type=>` block."""
+    constraint = f"<{constraint_tag}>\n{said}\n</{constraint_tag}>\n" if said else ""
+    return f'<{tag} name="{name}" type="{kind}">\n<{value_tag}>\n{text}\n</{value_tag}>\n{constraint}</{tag}>'
+
+
+def tagged_values(facts: Facts, *, tag: str, value_tag: str, constraint_tag: str) -> str:
+    """One block for each value."""
+    tags = {"tag": tag, "value_tag": value_tag, "constraint_tag": constraint_tag}
+    return "\n\n".join(
+        tagged_value(name, *_kind_and_text(name, value), said, **tags) for name, (value, said) in facts.items()
+    )
+
+
+def _kind_and_text(name: str, value: Any) -> tuple[str, str]:
+    return ("code", str(value)) if is_code(name) else (type(value).__name__, canonical(value))
 
 
 def documentation_lines(documentation: Mapping[str, str]) -> str:

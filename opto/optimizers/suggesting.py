@@ -179,7 +179,9 @@ class SuggestingOptimizer(Optimizer):
         for _ in range(self.retries):
             if not attempt.reasons:
                 break
-            repair = prompts.fill("repair.txt", reasons="\n".join(f"- {reason}" for reason in attempt.reasons))
+            reasons = "\n".join(f"- {reason}" for reason in attempt.reasons)
+            text, reasons = self._fit_repair(messages, text, reasons)
+            repair = prompts.fill("repair.txt", reasons=reasons)
             messages = [*messages, {"role": "assistant", "content": text}, {"role": "user", "content": repair}]
             try:
                 later, text = yield from self._attempt(messages, "repair", **how)
@@ -189,6 +191,10 @@ class SuggestingOptimizer(Optimizer):
                 break
             attempt = attempt.then(later)
         return attempt
+
+    def _fit_repair(self, messages: list[dict[str, Any]], answer: str, reasons: str) -> tuple[str, str]:
+        """An answer and the reasons why it cannot be used, as long as the model can read them."""
+        return answer, reasons
 
     def _attempt(
         self,

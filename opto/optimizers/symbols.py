@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from opto.optimizers import prompts
+from opto.optimizers.cutting import cut_value
 from opto.optimizers.formats import extract_xml_like_data, parse_json_answer, unfence
 from opto.optimizers.forms import JSON_KEYS, PromptForm, without_blank_code
-from opto.optimizers.rendering import HEADINGS, is_code, tagged_values
-
-if TYPE_CHECKING:
-    from opto.optimizers.problem import Facts
+from opto.optimizers.rendering import HEADINGS, is_code, tagged_value
 
 __all__ = ["OptimizerPromptSymbolSet", "OptimizerPromptSymbolSet2", "OptimizerPromptSymbolSetJSON"]
+
+_NOTE = 60
+"""How many characters above its limit a text may have for the note that says what is left out."""
 
 
 class OptimizerPromptSymbolSet:
@@ -134,11 +135,15 @@ class TagsForm(PromptForm):
     Args:
         symbols: the headings and tags.
         shorten: cuts the text of values that are no variables.
+        longest: how many characters of a value `shorten` gets to see at most.
     """
 
-    def __init__(self, symbols: OptimizerPromptSymbolSet, shorten: Callable[[str], str]) -> None:
+    def __init__(
+        self, symbols: OptimizerPromptSymbolSet, shorten: Callable[[str], str], longest: int = 1 << 62
+    ) -> None:
         self.symbols = symbols
         self.shorten = shorten
+        self.longest = longest
 
     @property
     def headings(self) -> Mapping[str, str]:
@@ -158,16 +163,21 @@ class TagsForm(PromptForm):
         )
         return f"{system}\n\n{symbols.output_format()}"
 
-    def values(self, facts: Facts, section: str) -> str:
-        """A block for each value; those that are no variables are cut when they are long."""
-        symbols, free = self.symbols, section == "variables"
-        return tagged_values(
-            facts,
-            tag=symbols.variable_tag if free else symbols.node_tag,
-            value_tag=symbols.value_tag,
-            constraint_tag=symbols.constraint_tag,
-            shorten=None if free else self.shorten,
-        )
+    separator = "\n\n"
+
+    def value(self, section: str, name: str, kind: str, text: str, said: str | None) -> str:
+        """A block."""
+        symbols = self.symbols
+        tags = {"value_tag": symbols.value_tag, "constraint_tag": symbols.constraint_tag}
+        tag = symbols.variable_tag if section == "variables" else symbols.node_tag
+        return tagged_value(name, kind, text, said, tag=tag, **tags)
+
+    def shortened(self, section: str, value: Any, limit: int) -> str:
+        """The text of a value; those that are no variables are cut when they are long, by the function given."""
+        if section == "variables":
+            return cut_value(value, limit)
+        own = self.shorten(cut_value(value, min(limit, self.longest)))
+        return own if len(own) <= limit + _NOTE else cut_value(value, limit)
 
     def answer(self, reasoning: str, suggestion: Mapping[str, Any]) -> str:
         """An answer as the symbol set shows it."""
