@@ -11,7 +11,7 @@ import pytest
 
 from opto.trace import GRAPH
 
-_PAGES = sorted((Path(__file__).parents[2] / "docs").glob("*.md"))
+_PAGES = sorted((Path(__file__).parents[2] / "docs").rglob("*.md"))
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
