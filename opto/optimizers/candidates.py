@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from opto.errors import ReplayError
+from opto.errors import ModelError, ReplayError
 from opto.optimizers.attempts import Attempt
 from opto.optimizers.canonical import canonical_repr, plain
 from opto.optimizers.drivers import Proposal, describe
@@ -51,7 +51,7 @@ class Candidate:
 def ask_for_candidate(
     optimizer: SuggestingOptimizer, number: int, messages: list[dict[str, Any]], verbose: bool | str, **how: Any
 ) -> Proposal[Candidate]:
-    """One candidate; an error of its model is its own.
+    """One candidate; an error of its model is its own, any other one is raised.
 
     Args:
         optimizer: who asks.
@@ -60,13 +60,24 @@ def ask_for_candidate(
         verbose: print it, and the answer.
         **how: the options of `SuggestingOptimizer._attempts`.
     """
+    asking = optimizer._attempts(messages, verbose, candidate=number, **how)
+    failed: list[Exception] = []
     try:
-        attempt = yield from optimizer._attempts(messages, verbose, candidate=number, **how)
+        requests = next(asking)
+        while True:
+            replies = yield requests
+            failed += [reply.error for reply in replies if reply.error is not None]
+            requests = asking.send(replies)
+    except StopIteration as stop:
+        return Candidate(number, stop.value)
     except ReplayError:  # a replay must not go another way than the run that was recorded
         raise
-    except Exception as error:  # on record; the other candidates go on
-        return Candidate(number, Attempt(failure=describe(error)), error)
-    return Candidate(number, attempt)
+    except Exception as error:
+        if not isinstance(error, ModelError) and not any(error is each for each in failed):
+            raise
+        return Candidate(number, Attempt(failure=describe(error)), error)  # on record; the other candidates go on
+    finally:
+        asking.close()
 
 
 def valid_ones(candidates: Sequence[Candidate], *, all_or_nothing: bool) -> list[Candidate]:

@@ -13,7 +13,7 @@ from opto.optimizers.asking import ThroughCallLLM, conversation, is_replaced, us
 from opto.optimizers.attempts import Attempt
 from opto.optimizers.candidates import Candidate, ask_for_candidate, listed
 from opto.optimizers.canonical import canonical_repr
-from opto.optimizers.drivers import Proposal, describe
+from opto.optimizers.drivers import Proposal, Request, describe
 from opto.optimizers.formats import parse_json_answer, strip_thinking
 from opto.optimizers.scoring import completed, scored
 
@@ -111,7 +111,8 @@ class Chooser:
         if model is None and is_replaced(optimizer, "call_llm"):
             model = ThroughCallLLM(optimizer, False)
         asked = conversation(prompts.load("judge_system.txt"), question)
-        reply = yield from optimizer._ask(asked, "select", max_tokens=optimizer.max_tokens, model=model)
+        options = {"max_tokens": optimizer.max_tokens, **optimizer._seed_option()}
+        [reply] = yield [Request(asked, options, model=model, purpose="select")]
         try:
             place = _preferred(reply.text, len(candidates))
         except ReplayError:

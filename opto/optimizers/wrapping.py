@@ -11,7 +11,7 @@ from opto.optimizers.optimizer import Optimizer, Update
 
 if TYPE_CHECKING:
     from opto.llm import Model
-    from opto.trace.nodes import Node, ParameterNode
+    from opto.trace.nodes import ParameterNode
     from opto.trace.propagators import Propagator, TraceGraph
 
 __all__ = ["Wrapper", "rewritten"]
@@ -89,9 +89,9 @@ class Wrapper(Optimizer):
         """As in the inner optimizer."""
         self.optimizer.zero_feedback()
 
-    def backward(self, node: Node[Any] | Any, feedback: Any = "", **kwargs: Any) -> Any:
+    def backward(self, *args: Any, **kwargs: Any) -> Any:
         """As in the inner optimizer."""
-        return self.optimizer.backward(node, feedback, **kwargs)
+        return self.optimizer.backward(*args, **kwargs)
 
     def project(self, update_dict: Mapping[ParameterNode[Any], Any]) -> Update:
         """As in the inner optimizer."""

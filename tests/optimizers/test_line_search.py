@@ -10,6 +10,8 @@ import pytest
 from opto.errors import OptoWarning
 from opto.llm import Recorded
 from opto.optimizers import OPRO, LineSearch, Optimizer, OptoPrime, Schedule, TextGrad, trying
+from opto.optimizers.domains import Choices
+from opto.optimizers.select import Select
 from opto.runs import EventLog, listening
 from opto.testing import Scripted
 from opto.trace import GRAPH, bundle, node
@@ -262,6 +264,17 @@ class TestComposing:
         assert optimizer.optimizer.objective == "Be slow."
         with pytest.raises(AttributeError):
             optimizer.no_such_thing
+
+    def test_around_a_sampler(self):
+        """An optimizer that needs no model, and takes its feedback in another form, is wrapped as well."""
+        x = node("a", trainable=True, name="x", constraint=Choices(["a", "b", "c"]))
+        optimizer = LineSearch(Select([x], seed=1), lambda values: "abc".index(values[x]))
+        for _ in range(6):
+            before = x.data
+            optimizer.zero_feedback()
+            optimizer.backward(x + "", 0.5)
+            optimizer.step()
+            assert x.data >= before
 
     def test_projections(self):
         """The check sees what would be set."""

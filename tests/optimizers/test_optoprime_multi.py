@@ -236,6 +236,27 @@ class TestFailures:
         assert x.data == 1
         assert len(optimizer.memory) == 0
 
+    def test_a_bug_is_no_failure_of_a_model(self):
+        """An error of the program's own code is raised, though other candidates would do."""
+
+        class Own(OptoPrimeMulti):
+            def construct_update_dict(self, suggestion):
+                raise KeyError("a bug")
+
+        x = node(1, trainable=True, name="x")
+        optimizer = Own([x], Scripted([ConnectionError("dead"), ConnectionError("dead"), *[answer(x, 2)] * 2]))
+        optimizer.backward(x + 1, "more")
+        with pytest.raises(KeyError):
+            optimizer.step()
+        assert x.data == 1
+
+    def test_an_answer_without_text(self):
+        """It is a failure of its model alone."""
+        x, optimizer = criticized(score=lambda values: values[x])
+        empty = {"choices": [{"message": {"role": "assistant", "content": None}}]}
+        optimizer.llm = Scripted([empty, answer(x, 2), answer(x, 3)])
+        assert optimizer.step() == {x: 3}
+
     def test_no_answer_can_be_used(self):
         """A warning, and nothing changes."""
         x, optimizer = criticized(retries=0)
