@@ -15,6 +15,7 @@ RUNTIME = [
     "numpy>=1.26",
     "pydantic>=2.11,<3",
     "tenacity>=8.2",
+    "tomli>=2; python_version < '3.11'",
 ]
 
 EXTRAS = {

@@ -297,7 +297,7 @@ def _text(kind: str, amount: float | None) -> str:
     if not amount:
         return "" if amount is None or kind != "usd" else "$0"
     if kind == "usd":
-        return f"${amount:.2f}" if amount >= 1 and round(amount, 2) == amount else f"${amount:.6f}".rstrip("0")
+        return f"${amount:.2f}" if round(amount, 2) == amount else f"${amount:.6f}".rstrip("0")
     if kind == "seconds":
         return f"{amount:.1f} s"
     return f"{int(amount):,} {kind if amount != 1 else kind.removesuffix('s')}"

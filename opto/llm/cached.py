@@ -157,6 +157,7 @@ class Cached(Wrapper):
         try:
             with contextlib.closing(sqlite3.connect(path, timeout=60.0)) as store:
                 _prepare(store, path)
+                store.execute("PRAGMA synchronous = NORMAL")  # a power cut may lose the last answers, nothing else
                 with store:
                     yield store
         except sqlite3.DatabaseError as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 from opto.llm import LLM, FromCallable, Model
 from opto.llm import Rebuilt as AbstractModel
+from opto.llm.profiles import profile_names, register_profile
 
 __all__ = ["LLM", "AbstractModel", "AutoGenLLM", "CustomLLM", "DummyLLM", "LLMFactory", "LiteLLM"]
 
@@ -35,9 +36,19 @@ def CustomLLM(model: str | None = None, reset_freq: float | None = None, **optio
 
 
 class LLMFactory:
-    """Makes models by profile, see `opto.llm.LLM`."""
+    """Makes models by profile, see `opto.llm.LLM` and `opto.llm.profiles`."""
 
     @staticmethod
     def get_llm(profile: str | None = None) -> Model:
         """The model of a profile, or the default one."""
         return LLM(profile=profile)
+
+    @staticmethod
+    def register_profile(profile: str, backend: str = "LiteLLM", **params: Any) -> None:
+        """Make a profile for this process, see `opto.llm.profiles.register_profile`."""
+        register_profile(profile, backend=backend, **params)
+
+    @staticmethod
+    def list_profiles() -> list[str]:
+        """The names of the profiles, see `opto.llm.profiles.profile_names`."""
+        return profile_names()

@@ -73,3 +73,15 @@ def test_autogen_llm_says_what_is_missing(no_model_configured):
     no_model_configured.setitem(__import__("sys").modules, "autogen", None)
     with pytest.raises(ImportError, match=r"opto-trace\[autogen\]"):
         AutoGenLLM()(messages=MESSAGES)
+
+
+def test_profiles_can_be_registered(no_model_configured, tmp_path):
+    """A program makes profiles of its own, which go before those of a file."""
+    no_model_configured.chdir(tmp_path)
+    LLMFactory.register_profile("registered-here", model="small", temperature=0.5, custom=3)
+    model = LLMFactory.get_llm("registered-here")
+    assert model.name == "small"
+    assert model.model.options == {"temperature": 0.5, "custom": 3}
+    assert "registered-here" in LLMFactory.list_profiles()
+    with pytest.raises(ValueError, match="fallbacks must be a list"):
+        LLMFactory.register_profile("other", fallbacks="one")
