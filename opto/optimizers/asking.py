@@ -6,7 +6,7 @@ from typing import Any
 
 from opto.llm.model import Model
 
-__all__ = ["ThroughCallLLM", "conversation", "is_replaced", "may_refuse_format", "user_text"]
+__all__ = ["ThroughCallLLM", "content_text", "conversation", "is_replaced", "may_refuse_format", "user_text"]
 
 
 class ThroughCallLLM(Model):
@@ -38,7 +38,14 @@ def conversation(system: str, user: str) -> list[dict[str, Any]]:
 
 def user_text(messages: Any) -> str:
     """All that follows the system message as one text, for who takes no conversation."""
-    return "\n\n".join(str(message["content"]) for message in messages[1:])
+    return "\n\n".join(content_text(message["content"]) for message in messages[1:])
+
+
+def content_text(content: Any) -> str:
+    """The text of a message; an image in it is only mentioned."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(str(part.get("text", "<image>")) for part in content)
 
 
 def may_refuse_format(error: Exception) -> bool:

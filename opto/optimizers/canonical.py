@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from opto.trace.images import as_image
 from opto.trace.nodes import Node
 
 __all__ = ["canonical", "canonical_repr", "clean_text", "plain"]
@@ -27,14 +28,15 @@ def canonical(value: Any) -> str:
     if kind is str:
         return clean_text(value)
     if kind in _SCALARS:
-        return str(value)
+        return _scalar(value)
     if isinstance(value, Node):
         return canonical(value._data)
     if isinstance(value, str):
         return clean_text(str.__str__(value))
     if isinstance(value, (list, tuple, dict, set, frozenset)) or hasattr(kind, "__dataclass_fields__"):
         return canonical_repr(value)
-    return _own_text(value, str)
+    image = as_image(value)
+    return _own_text(value, str) if image is None else str(image)
 
 
 def canonical_repr(value: Any) -> str:
@@ -65,8 +67,10 @@ def plain(value: Any) -> Any:
 
 def _represent(value: Any, around: tuple[int, ...]) -> str:
     kind = type(value)
-    if kind in _SCALARS or kind is str:
+    if kind is str:
         return repr(value)
+    if kind in _SCALARS:
+        return _scalar(value)
     if isinstance(value, Node):
         return _represent(value._data, around)
     if id(value) in around or len(around) >= _DEEPEST:
@@ -77,7 +81,15 @@ def _represent(value: Any, around: tuple[int, ...]) -> str:
         return str(writer(value, inside))
     if kind.__module__ == "numpy" and getattr(value, "shape", None) == () and hasattr(value, "item"):
         return repr(value.item())
-    return _own_text(value, repr)
+    image = as_image(value)
+    return _own_text(value, repr) if image is None else str(image)
+
+
+def _scalar(value: Any) -> str:
+    try:
+        return str(value)
+    except ValueError:  # Python refuses to write integers of more than a few thousand digits
+        return f"<int of {value.bit_length():,} bits>"
 
 
 def _container_writer(value: Any) -> Any:

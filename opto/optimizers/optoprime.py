@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from opto.llm.tokens import accepts_images
 from opto.optimizers.asking import conversation, is_replaced
 from opto.optimizers.attempts import Attempt
 from opto.optimizers.buffers import FIFOBuffer
 from opto.optimizers.drivers import Proposal
 from opto.optimizers.forms import JSON_KEYS, JSONForm, PromptForm, checked_names, replace_headings
+from opto.optimizers.images import images_of, with_images
 from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.problem import FunctionFeedback, node_to_function_feedback, problem_names
 from opto.optimizers.prompt_limits import SHORT, PromptLimits, checked_limit, note_on_past, past_attempts
@@ -23,6 +25,7 @@ from opto.optimizers.telling import problem_facts
 from opto.runs import heard
 
 if TYPE_CHECKING:
+    from opto.trace.images import Image
     from opto.trace.nodes import ParameterNode
 
 __all__ = ["FunctionFeedback", "OptoPrime", "ProblemInstance", "node_to_function_feedback"]
@@ -54,6 +57,8 @@ class OptoPrime(SuggestingOptimizer):
         max_prompt_tokens: the most tokens of a prompt, instructions included. Past attempts are left out first, the
             oldest before the others; then the problem gives way, see `opto.optimizers.fitting`. By default the model's
             window without `max_tokens`, where LiteLLM knows it, and no limit for other models.
+        images: send images among the values to the model, not only their descriptions; by default if LiteLLM knows the
+            model as one that sees. See `opto.trace.Image`.
         max_tokens: the longest answer.
         log: keep the last prompts and answers in `log`, the last problems in `summary_log`.
         prompt_symbols: other headings, by section, such as `{"variables": "#Parameters"}`.
@@ -76,7 +81,7 @@ class OptoPrime(SuggestingOptimizer):
         summary_log: the last problems: dicts of `problem_instance` and `summary`; None without logging.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the options
         self,
         parameters: Iterable[ParameterNode[Any]],
         llm: Any = None,
@@ -84,6 +89,7 @@ class OptoPrime(SuggestingOptimizer):
         include_example: bool = False,
         memory_size: int = 0,
         max_prompt_tokens: int | None = None,
+        images: bool | None = None,
         prompt_symbols: Mapping[str, str] | None = None,
         json_keys: Mapping[str, str | None] | None = None,
         highlight_variables: bool = False,
@@ -93,6 +99,7 @@ class OptoPrime(SuggestingOptimizer):
         self.include_example = include_example
         self.memory: FIFOBuffer[dict[str, str]] = FIFOBuffer(memory_size)
         self.max_prompt_tokens = checked_limit(max_prompt_tokens)
+        self.images = images
         self.summary_log: list[dict[str, Any]] | None = None if self.log is None else []
         self.prompt_symbols: dict[str, str] = checked_names("prompt_symbols", prompt_symbols, HEADINGS)
         self.json_keys: dict[str, str | None] = checked_names("json_keys", json_keys, JSON_KEYS, "reasoning", "answer")
@@ -137,7 +144,7 @@ class OptoPrime(SuggestingOptimizer):
             PromptTooLongError: not even the least that must be shown fits.
         """
         draft = self.form.draft(summary, self.objective, mask)
-        return self._limits().fitted(draft, *self._around(summary), note_on_past(self.memory))
+        return self._limits(summary).fitted(draft, *self._around(summary), note_on_past(self.memory))
 
     def construct_prompt(
         self, summary: FunctionFeedback, mask: Iterable[str] | None = None, *args: Any, **kwargs: Any
@@ -146,7 +153,7 @@ class OptoPrime(SuggestingOptimizer):
         problem = self.problem_instance(summary, mask)
         system, example, question = self._around(summary)
         text = str(problem)
-        user = f"{example}{self._past(system, example, text, question)}{text}\n\n{question}"
+        user = f"{example}{self._past(summary, system, example, text, question)}{text}\n\n{question}"
         if heard():
             self._tell_problem(problem_facts(summary), user, text)
         if self.summary_log is not None:
@@ -168,20 +175,31 @@ class OptoPrime(SuggestingOptimizer):
         example = self.form.example(self.objective) if self.include_example else ""
         return self.form.instructions(), example, self._question(summary)
 
-    def _past(self, *around: str) -> str:
+    def _past(self, summary: FunctionFeedback, *around: str) -> str:
         """The past attempts, as many as there is room for beside the rest of the prompt."""
         variables, feedback = self.form.headings["variables"], self.form.headings["feedback"]
         attempts = [f"{variables}\n{past['variables']}\n{feedback}\n{past['feedback']}" for past in self.memory]
-        limits = self._limits()
+        limits = self._limits(summary)
         short = self.max_prompt_tokens is None and sum(map(len, (*attempts, *around))) <= SHORT
         return past_attempts(attempts, None if short or not attempts else limits.left(*around), limits)
 
-    def _limits(self) -> PromptLimits:
+    def _limits(self, summary: FunctionFeedback | None = None) -> PromptLimits:
         model = None if is_replaced(self, "call_llm") else self._answering_model
-        return PromptLimits(self.max_prompt_tokens, self.max_tokens, model, repairs=self.retries > 0)
+        limits = PromptLimits(self.max_prompt_tokens, self.max_tokens, model, repairs=self.retries > 0)
+        limits.images = len(self._images(summary)) if summary is not None else 0
+        return limits
+
+    def _images(self, summary: FunctionFeedback) -> list[tuple[str, Image]]:
+        """The images that go with the prompt."""
+        if self.images is False or is_replaced(self, "call_llm"):
+            return []
+        found = images_of(summary, self.max_prompt_tokens)
+        return found if found and (self.images or accepts_images(self._answering_model())) else []
 
     def _fit_repair(self, messages: list[dict[str, Any]], answer: str, reasons: str) -> tuple[str, str]:
-        return self._limits().repair(messages, answer, reasons)
+        limits = self._limits()
+        limits.images = sum(isinstance(each["content"], list) and len(each["content"]) // 2 for each in messages)
+        return limits.repair(messages, answer, reasons)
 
     # ---- stepping
 
@@ -202,6 +220,8 @@ class OptoPrime(SuggestingOptimizer):
         remembered = list(self.memory)
         try:
             messages = conversation(*self.construct_prompt(summary, mask=mask))
+            if images := self._images(summary):
+                messages[1]["content"] = with_images(messages[1]["content"], images)
             return self._concluded((yield from self._answer(messages, verbose)))
         except BaseException:
             self.memory = FIFOBuffer(self.memory.size, remembered)  # the step will be taken again, if at all

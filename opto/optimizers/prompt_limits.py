@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from opto.errors import PromptTooLongError
-from opto.llm.tokens import MESSAGE_TOKENS, TokenCounter, context_window, token_counter
+from opto.llm.tokens import IMAGE_TOKENS, MESSAGE_TOKENS, TokenCounter, context_window, token_counter
 from opto.optimizers import prompts
+from opto.optimizers.asking import content_text
 from opto.optimizers.cutting import cut
 from opto.optimizers.fitting import whole
 
@@ -34,12 +35,16 @@ class PromptLimits:
         max_tokens: the longest answer.
         model: gives the model, called only when it matters; None where answers come from elsewhere.
         repairs: whether an answer may go back with reasons; a tenth of the tokens, at most 2,000, is kept for that.
+
+    Attributes:
+        images: how many images go with the prompt.
     """
 
     def __init__(
         self, most: int | None, max_tokens: int, model: Callable[[], Any] | None, *, repairs: bool = False
     ) -> None:
         self.most, self.max_tokens, self.repairs = most, max_tokens, repairs
+        self.images = 0
         self._model = model
 
     @cached_property
@@ -60,7 +65,8 @@ class PromptLimits:
         if self.tokens is None:
             return None
         spare = min(self.tokens // _FOR_REPAIR, _MOST_FOR_REPAIR) if self.repairs else 0
-        return self.tokens - spare - MESSAGE_TOKENS * _MESSAGES - sum(self.count(text) for text in texts)
+        marks = MESSAGE_TOKENS * _MESSAGES + IMAGE_TOKENS * self.images
+        return self.tokens - spare - marks - sum(self.count(text) for text in texts)
 
     def fitted(self, draft: ProblemInstance, *around: str) -> ProblemInstance:
         """The problem in words, whole if it is short or if there is no limit, else within what is left beside `around`.
@@ -89,7 +95,11 @@ class PromptLimits:
             return answer, reasons
         if self.tokens is None:
             return answer, reasons
-        used = sum(self.count(_text(each["content"])) for each in messages) + MESSAGE_TOKENS * (len(messages) + 3)
+        used = (
+            IMAGE_TOKENS * self.images
+            + sum(self.count(content_text(each["content"])) for each in messages)
+            + MESSAGE_TOKENS * (len(messages) + 3)
+        )
         limit = max(len(answer), len(reasons))
         fitting = answer, reasons
         while self.count(fitting[0]) + self.count(fitting[1]) > self.tokens - used and limit > 1:
@@ -136,7 +146,3 @@ def checked_limit(most: int | None) -> int | None:
     if most is not None and most < 1:
         raise ValueError(f"max_prompt_tokens must be >= 1, got {most}.")
     return most
-
-
-def _text(content: Any) -> str:
-    return content if isinstance(content, str) else "".join(str(part.get("text") or "") for part in content)

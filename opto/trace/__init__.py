@@ -20,6 +20,7 @@ from opto.trace.bundle import bundle
 from opto.trace.containers import Map, NodeContainer, ParameterContainer, Seq
 from opto.trace.context import detect_anomaly, name_scope, no_trace
 from opto.trace.errors import ExecutionError, TraceMissingInputsError
+from opto.trace.images import Image
 from opto.trace.modules import Model, Module, model
 from opto.trace.nodes import GRAPH, ExceptionNode, MessageNode, Node, ParameterNode, node
 from opto.trace.propagators import TraceGraph
@@ -32,6 +33,7 @@ __all__ = [
     "GRAPH",
     "ExceptionNode",
     "ExecutionError",
+    "Image",
     "Map",
     "MessageNode",
     "Model",
