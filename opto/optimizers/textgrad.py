@@ -26,6 +26,7 @@ from opto.trace.nodes import ExceptionNode, get_op_name
 
 if TYPE_CHECKING:
     from opto.optimizers.optimizer import Update
+    from opto.optimizers.problem import Facts
     from opto.trace.nodes import Node, ParameterNode
 
 __all__ = ["TextGrad"]
@@ -39,6 +40,7 @@ class _Run:
     gradients: Gradients
     facts: FunctionFeedback
     names: Mapping[int, str]
+    values: Facts
 
 
 class TextGrad(SuggestingOptimizer):
@@ -123,7 +125,8 @@ class TextGrad(SuggestingOptimizer):
         self._warn_of_stale_values(graph)
         names = problem_names([node for _, node in graph])
         facts = node_to_function_feedback(graph, names=names)
-        run = _Run(path, Gradients(graph, self.gradient_limit), facts, names)
+        values = {**facts.roots, **facts.others, **facts.output}
+        run = _Run(path, Gradients(graph, self.gradient_limit), facts, names, values)
         for nodes in path.rounds():
             yield from self._pass_back(run, nodes)
         collected = {parameter: run.gradients.of(parameter) for parameter in path.free}
@@ -172,9 +175,8 @@ class TextGrad(SuggestingOptimizer):
     # ---- prompts
 
     def _about_edge(self, edge: Edge, run: _Run) -> str:
-        child, facts, names = edge.child, run.facts, run.names
+        child, names, values = edge.child, run.names, run.values
         name, target = names[id(child)], names[id(edge.parent)]
-        values = {**facts.roots, **facts.others, **facts.output}
         arguments = {key: names[id(parent)] for key, parent in child._inputs.items()}
         given = dict.fromkeys([*arguments.values(), target])
         function = _function_name(child)
@@ -182,7 +184,7 @@ class TextGrad(SuggestingOptimizer):
             "textgrad_backward.txt",
             objective=self.objective,
             call=f"{name} = {function}({', '.join(f'{key}={value}' for key, value in arguments.items())})",
-            documentation=facts.documentation.get(function) or "(nothing is said of it)",
+            documentation=run.facts.documentation.get(function) or "(nothing is said of it)",
             inputs=self._values({each: values[each] for each in given}),
             output=self._values({name: values[name]}),
             gradients=run.gradients.shown(child),
