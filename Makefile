@@ -4,6 +4,7 @@
 #   make test                       the tests, on each Python 3.10 to 3.14 of this machine
 #   make test PYTHON=python3.12     on one of them
 #   make test ARGS='-k bundle -x'   with arguments for pytest
+#   make test-stress               2,000 steps against a model server that fails half of the time
 #   make check                      lint, format, types, floors
 #   make bench                      time and memory, side by side with other systems
 #   make clean                      remove what the targets made
@@ -11,13 +12,16 @@
 ARGS ?=
 only := $(if $(filter command,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench clean test-stress
 
 demo:
 	@python3 -m tools.run_in demo demo,svg -m examples.demo $(ARGS)
 
 test:
 	@python3 -m tools.run_tests $(only) $(ARGS)
+
+test-stress:
+	@python3 -m tools.run_in test test -m tests.stress.failing_server $(ARGS)
 
 check:
 	@python3 -m tools.run_checks

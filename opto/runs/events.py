@@ -11,16 +11,14 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from opto.errors import OptoWarning
 
 __all__ = ["Event", "EventLog", "Listener", "emit", "heard", "listening"]
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """Something that happened in a run.
 
     Attributes:

@@ -48,17 +48,16 @@ class Journal:
             raise
         self.continues = self._end > 0
 
-    def append(self, lines: str) -> None:
+    def append(self, lines: bytes) -> None:
         """Write whole lines, each with its line break, in one go.
 
         Raises:
             OSError: it could not be done, for example on a full disk. The file ends as before then.
         """
-        data = lines.encode("utf-8", "surrogatepass")
-        view, done = memoryview(data), 0
+        done = 0
         try:
-            while done < len(data):
-                done += os.write(self._descriptor, view[done:])
+            while done < len(lines):
+                done += os.write(self._descriptor, lines[done:] if done else lines)
         except BaseException:
             if done:
                 os.ftruncate(self._descriptor, self._end)
@@ -146,7 +145,7 @@ def _mend(descriptor: int, path: Path) -> int:
 
 
 def _lock(descriptor: int, path: Path) -> None:
-    """Keep everybody else from writing until the file is closed. Windows has no lock that fits; there, nobody checks."""
+    """Keep everybody else from writing until the file is closed. On Windows, which has no such lock, nobody checks."""
     if sys.platform == "win32":
         return
     import fcntl

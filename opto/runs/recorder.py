@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from opto.runs.events import Event
@@ -15,10 +17,8 @@ from opto.runs.lines import LineWriter
 
 __all__ = ["Recorder"]
 
-_WRITTEN_AT_ONCE = frozenset({"request", "step", "update", "call"})
-"""After these the program waits for a model or goes its own way, so nothing of what came before may be left unwritten."""
-
-_MOST_WAITING = 256
+_SECONDS_UNWRITTEN = 0.2
+"""Events are put into words many at a time, which takes half as long as one at a time between other work."""
 
 
 class Recorder:
@@ -27,9 +27,10 @@ class Recorder:
         with Recorder("runs/first") as recorder, listening(recorder):
             optimizer.step()
 
-    Events are written in groups of whole lines: before a request is sent, and after each step. A process that is
-    killed loses at most what it computed since then. A folder that holds a record already is added to, as a further
-    session. A forked process goes on in a folder of its own, `process-<number>` inside this one.
+    A thread writes what was heard five times a second, in groups of whole lines, so a program that waits for a model
+    has everything before it on disk, and one that is killed loses a fifth of a second at most. A folder that holds a
+    record already is added to, as a further session. A forked process goes on in a folder of its own,
+    `process-<number>` inside this one.
 
     Args:
         folder: where to write.
@@ -50,53 +51,82 @@ class Recorder:
 
     def _begin(self, folder: Path) -> None:
         self._process = os.getpid()
-        self._lock = threading.Lock()
-        self._waiting: list[Event] = []
+        self._waiting: deque[Event] = deque()
+        self._writing = threading.Lock()
         self._lines = LineWriter()
         self._journal: Journal | None = Journal(folder)
+        self._failure: Exception | None = None
         header = {"format": FORMAT, "version": VERSION, "began": time.time(), **self._about}
         self._journal.append(self._lines.line(header))
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._keep_writing, name="opto-recorder", daemon=True)
+        self._thread.start()
 
     def on_event(self, event: Event) -> None:
-        """Write the event, now or with the next ones."""
+        """Keep the event, to be written soon.
+
+        Raises:
+            OSError: what was heard before could not be written.
+        """
         if self._process != os.getpid():
             self._begin(self.path / f"process-{os.getpid()}")
-        with self._lock:
-            self._waiting.append(event)
-            if event.kind in _WRITTEN_AT_ONCE or len(self._waiting) >= _MOST_WAITING:
-                self._write()
+        self._waiting.append(event)
+        if self._failure is not None:
+            self._report()
 
     def flush(self) -> None:
-        """Write what waits."""
-        with self._lock:
-            self._write()
+        """Write what waits, now.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        self._write()
+        self._report()
 
     def close(self) -> None:
-        """Write what waits and end the record; what is heard afterwards is not written."""
-        with self._lock:
-            journal = self._journal
-            if journal is None or self._process != os.getpid():
-                return
-            try:
+        """Write what waits and end the record; what is heard afterwards is not written.
+
+        Raises:
+            OSError: something could not be written.
+        """
+        if self._journal is None or self._process != os.getpid():
+            return
+        self._closing.set()
+        self._thread.join()
+        self._write()
+        with self._writing:
+            journal, self._journal = self._journal, None
+            journal.close()
+        self._report()
+
+    def _keep_writing(self) -> None:
+        while not self._closing.wait(_SECONDS_UNWRITTEN):
+            if self._waiting:
                 self._write()
-            finally:
-                self._journal = None
-                journal.close()
 
     def _write(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if self._journal is None or not waiting:
-            return
-        try:
-            self._journal.append("".join([self._lines.event(event) for event in waiting]))
-        except BaseException:
-            self._lines.forget()  # texts that were not written must not be referred to
-            raise
+        with self._writing:
+            waiting, lines = self._waiting, []
+            try:
+                while waiting:
+                    lines.append(self._lines.event(waiting.popleft()))
+                if lines and self._journal is not None:
+                    self._journal.append(b"".join(lines))
+            except Exception as error:  # told to the program at its next event
+                self._failure = error
+                self._lines.forget()  # texts that were not written must not be referred to
+
+    def _report(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
 
     def __enter__(self) -> Recorder:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self.close()
 
     def __repr__(self) -> str:

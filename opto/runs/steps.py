@@ -126,10 +126,10 @@ class Step:
     def score(self) -> float | None:
         """The feedback as a number, the mean of several; None where it is none."""
         said = self.feedback
-        numbers = [value for _, value in said] if isinstance(said, list) else [said]
+        numbers: list[Any] = [value for _, value in said] if isinstance(said, list) else [said]
         if not numbers or not all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers):
             return None
-        return sum(numbers) / len(numbers)
+        return float(sum(numbers)) / len(numbers)
 
     @property
     def errors(self) -> list[str]:
