@@ -31,16 +31,15 @@ def harvested(
     Args:
         output: the output of a traced run.
         parameter: the list of demonstrations that was in use.
-        at: the name of the operator or function whose calls are demonstrations; None for the calls that take the
-            parameter itself.
+        at: the name of the operator, function or method whose calls are demonstrations, with or without what it is
+            defined in; None for the calls that take the parameter itself.
         form: makes a demonstration of a call's inputs by name, without trainable ones, and of its output.
     """
     found = []
     for node in ancestors([output]):
         if not node._parents or isinstance(node, ExceptionNode):
             continue
-        wanted = any(parent is parameter for parent in node._parents) if at is None else node.op_name == at
-        if wanted:
+        if _is_wanted(node, parameter, at):
             inputs = {
                 name: parent._data
                 for name, parent in node.inputs.items()
@@ -48,3 +47,9 @@ def harvested(
             }
             found.append(form(inputs, node._data))
     return found
+
+
+def _is_wanted(node: Node[Any], parameter: ParameterNode[Any], at: str | None) -> bool:
+    if at is None:
+        return any(parent is parameter for parent in node._parents)
+    return at in (node.op_name, node.op_name.rpartition(".")[2])

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from opto.optimizers.canonical import canonical_repr
+from opto.optimizers.updates import same_value
 
 if TYPE_CHECKING:
     from opto.trace.nodes import ParameterNode
 
-__all__ = ["Choices", "Domain", "Range", "domain_of", "position", "read_domain", "same"]
+__all__ = ["Choices", "Domain", "Range", "domain_of", "position", "read_domain"]
 
 _WIDEST = 10_000_000
 
@@ -198,23 +199,13 @@ Domain: TypeAlias = "Range | Choices"
 """What a sampler can draw from."""
 
 
-def same(left: Any, right: Any) -> bool:
-    """Whether two values are one object, or equal and of one type; those that cannot be compared are not."""
-    if left is right:
-        return True
-    try:
-        return type(left) is type(right) and bool(left == right)
-    except Exception:  # whatever a foreign `==` raises
-        return False
-
-
 def position(values: Sequence[Any], value: Any) -> int | None:
     """The place of a value among others, by identity or else by equality and type; None if it is not among them."""
     for place, each in enumerate(values):
         if each is value:
             return place
     for place, each in enumerate(values):
-        if same(each, value):
+        if same_value(each, value):
             return place
     return None
 

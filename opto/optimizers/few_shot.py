@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from opto.errors import ExecutionError, OptoWarning
 from opto.optimizers.demonstrations import as_mapping, harvested
-from opto.optimizers.domains import position, same
+from opto.optimizers.domains import position
 from opto.optimizers.halving import Tournament
 from opto.optimizers.optimizer import Update
 from opto.optimizers.sampling import Evaluation, Sampler
 from opto.optimizers.scores import ScoreRange, score_of
+from opto.optimizers.updates import same_value
 from opto.trace.nodes import Node
 
 if TYPE_CHECKING:
@@ -330,7 +331,7 @@ class FewShot(Sampler):
 
     @staticmethod
     def _differs(left: Update, right: Update) -> bool:
-        return any(not same(list(left[parameter]), list(right[parameter])) for parameter in right)
+        return any(not same_value(list(left[parameter]), list(right[parameter])) for parameter in right)
 
     # ---- keeping
 

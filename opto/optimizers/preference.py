@@ -14,12 +14,13 @@ from opto.optimizers.asking import conversation
 from opto.optimizers.attempts import Attempt
 from opto.optimizers.buffers import FIFOBuffer
 from opto.optimizers.canonical import canonical, plain
-from opto.optimizers.domains import Choices, domain_of, position, same
+from opto.optimizers.domains import Choices, domain_of, position
 from opto.optimizers.drivers import Proposal, Reply, Request
 from opto.optimizers.formats import strip_thinking
 from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.preferences import Utilities
 from opto.optimizers.text_features import hashed_ngrams
+from opto.optimizers.updates import same_value
 from opto.trace.dependencies import ancestors, values_read
 from opto.trace.nodes import Node
 
@@ -152,7 +153,7 @@ class Preference(Optimizer):
         if preferred not in (0, 1, None):
             raise ValueError(f"preferred must be 0, 1, or None for a tie, got {preferred!r}.")
         left, right = map(self._value_behind, node)
-        if same(left, right):
+        if same_value(left, right):
             raise ValueError(f"the pair must be of two different values, both are {left!r}.")
         places = [self._place(left), self._place(right)]
         chosen = None if preferred is None else int(preferred)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from opto.errors import OptoWarning, UnreachedFeedbackWarning
 from opto.optimizers.buffers import FIFOBuffer
 from opto.optimizers.canonical import plain
-from opto.optimizers.domains import same
 from opto.optimizers.drivers import Proposal, describe
 from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.scores import score_of, scores_of
+from opto.optimizers.updates import same_value
 from opto.trace.nodes import ExceptionNode, Node
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Sampler(Optimizer):
         return {
             parameter: value
             for parameter, value in values.items()
-            if parameter.trainable and not same(value, parameter._data)
+            if parameter.trainable and not same_value(value, parameter._data)
         }
 
     def _better(self, score: float | None, than: float | None) -> bool:

@@ -91,9 +91,8 @@ class Select(Sampler):
         self.rule: Rule = rule if callable(rule) else RULES[rule]
         self.score_range = ScoreRange.checked(score_range, self.direction)
         self.confidence, self.least, self.joint, self.batch = confidence, least, joint, batch
-        choices = self._candidates(candidates)
-        together = [self.parameters] if joint else [[parameter] for parameter in self.parameters]
-        self._groups = [_Group.of(group, choices) for group in together]
+        self._listed = self._candidates(candidates)
+        self._groups = self._grouped({parameter: parameter._data for parameter in self.parameters})
 
     def best(self) -> Update:
         """The values to keep: the present ones, unless others are clearly better."""
@@ -132,8 +131,8 @@ class Select(Sampler):
         return self._changed(chosen)
 
     def _next(self, group: _Group, number: int) -> int:
-        if group.tallies[0].count < self.least:
-            return 0
+        if group.tallies[group.present].count < self.least:
+            return group.present
         place = self._groups.index(group)
         return self.rule(group.tallies, self._random(f"{place}/{number}"))
 
@@ -145,8 +144,9 @@ class Select(Sampler):
                 group.tallies[arm or 0].add(reward)
 
     def _kept(self, group: _Group) -> int:
-        present = group.tallies[0]
-        rivals = sorted(range(1, len(group.tallies)), key=lambda arm: -group.tallies[arm].mean)
+        present = group.tallies[group.present]
+        rivals = [arm for arm in range(len(group.tallies)) if arm != group.present]
+        rivals.sort(key=lambda arm: -group.tallies[arm].mean)
         for arm in rivals:
             if clearly_better(
                 group.tallies[arm],
@@ -157,12 +157,12 @@ class Select(Sampler):
                 least=self.least,
             ):
                 return arm
-        return 0
+        return group.present
 
     # ---- candidates
 
     def _candidates(self, given: Any) -> dict[ParameterNode[Any], Choices]:
-        """The choices of each parameter, the present value first."""
+        """The listed or declared values of each parameter."""
         if given is not None and not isinstance(given, Mapping):
             if len(self.parameters) != 1:
                 raise TypeError(
@@ -175,50 +175,76 @@ class Select(Sampler):
         for parameter in self.parameters:
             listed = unused.pop(parameter, None)
             listed = unused.pop(parameter.py_name, None) if listed is None else listed
-            values = _declared(parameter) if listed is None else Choices(listed).values
-            found[parameter] = Choices([parameter._data, *values])
+            found[parameter] = Choices(_declared(parameter) if listed is None else listed)
         if unused:
             raise ValueError(f"candidates names {list(unused)!r}, which are not among the parameters.")
         return found
 
+    def _grouped(self, present: Update) -> list[_Group]:
+        """Groups without evidence; a present value that is not listed is the last candidate of its parameter."""
+        choices = {each: Choices([*listed.values, present[each]]) for each, listed in self._listed.items()}
+        together = [self.parameters] if self.joint else [[parameter] for parameter in self.parameters]
+        return [_Group.of(group, choices, present) for group in together]
+
     # ---- keeping
 
     def state_dict(self) -> dict[str, Any]:
-        """Also number, mean and spread of the scores of each arm."""
+        """Also the value that was in place at first, and number, mean and spread of the scores of each arm.
+
+        A listed value stands in it as its place in the list, another one as itself.
+        """
+        present = []
+        for group in self._groups:
+            for parameter, value in group.values(group.present).items():
+                place = self._listed[parameter].index(value)
+                present.append({"value": value} if place is None else {"place": place})
         arms = [[[t.count, t.mean, t.squares] for t in group.tallies] for group in self._groups]
-        return {**super().state_dict(), "arms": arms}
+        return {**super().state_dict(), "present": present, "arms": arms}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`; the candidates are those of this optimizer.
+        """Go on from a `state_dict`; the listed candidates are those of this optimizer.
 
         Raises:
             ValueError: the state is of another optimizer, or of other numbers of candidates.
         """
-        arms = state.get("arms", [])
-        if [len(group) for group in arms] != [len(group.tallies) for group in self._groups]:
-            raise ValueError("state must be of a Select with as many candidates.")
+        present = state.get("present", [])
+        wrong = ValueError("state must be of a Select with as many candidates.")
+        if len(present) != len(self.parameters):
+            raise wrong
+        first: Update = {}
+        for (parameter, listed), each in zip(self._listed.items(), present, strict=True):
+            if "place" in each and each["place"] >= len(listed):
+                raise wrong
+            first[parameter] = listed.values[each["place"]] if "place" in each else each["value"]
+        groups = self._grouped(first)
+        if [len(group) for group in state["arms"]] != [len(group.tallies) for group in groups]:
+            raise wrong
         super().load_state_dict(state)
-        for group, tallies in zip(self._groups, arms, strict=True):
+        self._groups = groups
+        for group, tallies in zip(groups, state["arms"], strict=True):
             group.tallies = [Tally(*tally) for tally in tallies]
 
 
 @dataclass(eq=False)
 class _Group:
-    """Parameters whose values are chosen as one; arm 0 is what was in place at first."""
+    """Parameters whose values are chosen as one; arm `present` is what was in place at first."""
 
     parameters: list[ParameterNode[Any]]
     choices: list[Choices]
     arms: list[tuple[int, ...]]
+    present: int = 0
     tallies: list[Tally] = field(default_factory=list)
 
     @classmethod
-    def of(cls, parameters: Sequence[ParameterNode[Any]], choices: Mapping[Any, Choices]) -> _Group:
+    def of(cls, parameters: Sequence[ParameterNode[Any]], choices: Mapping[Any, Choices], present: Update) -> _Group:
         own = [choices[parameter] for parameter in parameters]
         count = math.prod(len(each) for each in own)
         if count > _MOST_COMBINATIONS:
             raise ValueError(f"joint=True makes {count} combinations, at most {_MOST_COMBINATIONS} can be told apart.")
         arms = list(itertools.product(*(range(len(each)) for each in own)))
-        return cls(list(parameters), own, arms, [Tally() for _ in arms])
+        group = cls(list(parameters), own, arms, tallies=[Tally() for _ in arms])
+        group.present = group.arm(present) or 0
+        return group
 
     def values(self, arm: int) -> Update:
         pairs = zip(self.parameters, self.choices, self.arms[arm], strict=True)
