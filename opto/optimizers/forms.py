@@ -14,11 +14,19 @@ from opto.optimizers.fitting import Source, whole
 from opto.optimizers.formats import parse_json_answer
 from opto.optimizers.problem import FunctionFeedback
 from opto.optimizers.rendering import HEADINGS, ProblemInstance, is_code, value_line
+from opto.optimizers.tagged import read_tags
 
 if TYPE_CHECKING:
     from opto.optimizers.problem import Facts
-
-__all__ = ["JSON_KEYS", "JSONForm", "PromptForm", "checked_names", "replace_headings", "without_blank_code"]
+__all__ = [
+    "JSON_KEYS",
+    "JSONForm",
+    "PromptForm",
+    "checked_names",
+    "object_schema",
+    "replace_headings",
+    "without_blank_code",
+]
 
 JSON_KEYS: Mapping[str, str] = {name: name for name in ("reasoning", "answer", "suggestion")}
 """The published keys of a JSON answer."""
@@ -73,6 +81,14 @@ class PromptForm(ABC):
     @abstractmethod
     def suggests_nothing(self, answer: str) -> bool:
         """Whether the answer is well formed and says on purpose that nothing should change."""
+
+    def unread(self, answer: str) -> str:
+        """What of an answer without values may hold some in another form; "" when it says that nothing changes."""
+        return "" if self.suggests_nothing(answer) else answer
+
+    def schema(self, suggestion: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The JSON schema of a whole answer with a suggestion by the given one; None where answers are no JSON."""
+        return None
 
     def problem(self, summary: FunctionFeedback, objective: str, mask: Iterable[str] | None = None) -> ProblemInstance:
         """The problem in words, whole."""
@@ -144,19 +160,41 @@ class JSONForm(PromptForm):
 
     def suggestion(self, answer: str) -> dict[str, Any]:
         """The object under the suggestion key, or the whole object when there is no such key or no object under it."""
-        whole, _ = parse_json_answer(answer)
+        whole, _ = self._parsed(answer)
         suggestion = whole.get(str(self.keys["suggestion"]), whole)
+        if not whole:
+            suggestion, _ = read_tags(answer)  # the model took the other form
         return without_blank_code(suggestion if isinstance(suggestion, dict) else whole)
 
     def is_complete(self, answer: str) -> bool:
         """Whether the object is closed."""
-        return parse_json_answer(answer)[1]
+        return self._parsed(answer)[1]
 
     def suggests_nothing(self, answer: str) -> bool:
         """Whether there is an object with an empty suggestion, or with none."""
-        whole, _ = parse_json_answer(answer)
+        whole, _ = self._parsed(answer)
         key = str(self.keys["suggestion"])
         return not whole[key] if key in whole else bool(whole) and set(whole) <= set(self.keys.values())
+
+    def schema(self, suggestion: Mapping[str, Any]) -> dict[str, Any] | None:
+        """An object with the keys in use."""
+        return object_schema({key: name for name, key in self.keys.items() if key is not None}, suggestion)
+
+    def _parsed(self, answer: str) -> tuple[dict[str, Any], bool]:
+        return parse_json_answer(answer, [str(self.keys["suggestion"])])
+
+
+def object_schema(keys: Mapping[str, str], suggestion: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an object with texts, and the suggestion under the key that stands for it.
+
+    Args:
+        keys: what each key stands for: "suggestion", or another word for a text.
+        suggestion: the schema of the suggestion.
+    """
+    inner = {key: part for key, part in suggestion.items() if key != "$defs"}
+    fields = {key: inner if part == "suggestion" else {"type": "string"} for key, part in keys.items()}
+    schema = {"type": "object", "properties": fields, "required": list(keys), "additionalProperties": False}
+    return {**schema, "$defs": suggestion["$defs"]} if "$defs" in suggestion else schema
 
 
 def without_blank_code(suggestion: Mapping[str, Any]) -> dict[str, Any]:

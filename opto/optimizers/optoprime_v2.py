@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from opto.optimizers.formats import extract_xml_like_data, strip_thinking
+from opto.optimizers.formats import strip_thinking
 from opto.optimizers.forms import PromptForm
 from opto.optimizers.optoprime import OptoPrime
 from opto.optimizers.rendering import truncate_expression
@@ -15,6 +15,7 @@ from opto.optimizers.symbols import (
     OptimizerPromptSymbolSetJSON,
     TagsForm,
 )
+from opto.optimizers.tagged import extract_xml_like_data
 
 if TYPE_CHECKING:
     from opto.trace.nodes import ParameterNode

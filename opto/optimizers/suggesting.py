@@ -14,7 +14,9 @@ from opto.optimizers.attempts import Attempt
 from opto.optimizers.canonical import plain
 from opto.optimizers.drivers import Reply, Request, describe, run
 from opto.optimizers.formats import strip_thinking
+from opto.optimizers.loose_answers import loose_suggestion
 from opto.optimizers.optimizer import Optimizer, Update
+from opto.optimizers.schema import admits_none, is_typed, keeps_to_schemas, response_format, suggestion_schema
 from opto.optimizers.suggestions import convert, find_suggestion, format_code
 from opto.optimizers.utils import print_color
 
@@ -55,6 +57,9 @@ class SuggestingOptimizer(Optimizer):
         max_tokens: the longest answer.
         log: keep the last prompts and answers in `log`.
         use_json_object_format: ask the model's interface for a JSON object; and again without it where it refuses.
+        structured_output: give the model's interface a JSON schema of the answer, where the form of the answer is JSON;
+            and where it is refused, go on as without. By default for typed parameters (see `opto.optimizers.schema`),
+            if LiteLLM knows the model as one that keeps to schemas.
         retries: how often an answer that cannot be used goes back to the model.
         all_or_nothing: drop all values of a step when one of them cannot be used.
         format_code: lay out suggested code with black, where black is installed. Turn it off for runs that are replayed
@@ -82,6 +87,7 @@ class SuggestingOptimizer(Optimizer):
         max_tokens: int = 4096,
         log: bool = True,
         use_json_object_format: bool = True,
+        structured_output: bool | None = None,
         retries: int = 1,
         all_or_nothing: bool = False,
         format_code: bool = True,
@@ -97,6 +103,7 @@ class SuggestingOptimizer(Optimizer):
         self.log: list[dict[str, Any]] | None = [] if log else None
         self.log_size = log_size
         self.use_json_object_format = use_json_object_format
+        self.structured_output = structured_output
         self.retries = retries
         self.all_or_nothing = all_or_nothing
         self.format_code = format_code
@@ -132,18 +139,38 @@ class SuggestingOptimizer(Optimizer):
         max_tokens: int,
         model: Any = None,
         options: Mapping[str, Any] | None = None,
+        only: Iterable[ParameterNode[Any]] | None = None,
     ) -> Generator[list[Request], list[Reply], Reply]:
         options = {"max_tokens": max_tokens, **self._seed_option(), **(options or {})}
-        if self.use_json_object_format and not isinstance(model, ThroughCallLLM):
-            with_format = {**options, "response_format": {"type": "json_object"}}
-            [first] = yield [Request(messages, with_format, model=model, purpose=purpose)]
-            if first.error is None or not may_refuse_format(first.error):
-                return first
-            [reply] = yield [Request(messages, options, model=model, purpose=purpose)]
-            # A recording that lacks both requests should tell of the one that was meant.
-            return first if reply.error and isinstance(first.error, ReplayError) else reply
+        formats: list[dict[str, Any]] = []
+        if not isinstance(model, ThroughCallLLM):
+            formats = [*self._schema_format(model, only), *([{"type": "json_object"}] * self.use_json_object_format)]
+        first: Reply | None = None
+        for wanted in formats:
+            with_format = {**options, "response_format": wanted}
+            [reply] = yield [Request(messages, with_format, model=model, purpose=purpose)]
+            first = first or reply
+            if reply.error is None or not may_refuse_format(reply.error):
+                return reply
         [reply] = yield [Request(messages, options, model=model, purpose=purpose)]
-        return reply
+        # A recording that lacks all of these requests should tell of the one that was meant.
+        return first if first and reply.error and isinstance(first.error, ReplayError) else reply
+
+    def _schema_format(self, model: Any, only: Iterable[ParameterNode[Any]] | None) -> list[dict[str, Any]]:
+        """The `response_format` with the schema of the answer, if that is wanted; else nothing."""
+        if self.structured_output is False:
+            return []
+        asked = [each for each in self.parameters if each.feedback] or self.parameters
+        free = [each for each in (asked if only is None else only) if each.trainable]
+        if self.structured_output is None:
+            if not any(map(is_typed, free)):
+                return []
+            from opto.llm import as_model
+
+            if not keeps_to_schemas(self._answering_model() if model is None else as_model(model)):
+                return []
+        schema = self.form.schema(suggestion_schema(free))
+        return [] if schema is None else [response_format(schema)]
 
     def _seed_option(self) -> dict[str, int]:
         if self.seed is None:
@@ -213,7 +240,8 @@ class SuggestingOptimizer(Optimizer):
             model = ThroughCallLLM(self, verbose)
         else:
             self._show(messages, verbose)
-        reply = yield from self._ask(messages, purpose, max_tokens=self.max_tokens, model=model, options=options)
+        asked = self._ask(messages, purpose, max_tokens=self.max_tokens, model=model, options=options, only=only)
+        reply = yield from asked
         try:
             text = reply.text
         except Exception as error:
@@ -224,7 +252,8 @@ class SuggestingOptimizer(Optimizer):
         if self.log is not None:
             entry = {"system_prompt": messages[0]["content"], "user_prompt": user_text(messages), "response": text}
             self._keep(self.log, entry)
-        attempt = self._read(text, was_cut=reply.was_cut, only=only)
+        by_schema = (reply.request.options.get("response_format") or {}).get("type") == "json_schema"
+        attempt = self._read(text, was_cut=reply.was_cut, only=only, null_keeps=by_schema)
         self._record(attempt, purpose, **about)
         return attempt, text
 
@@ -258,26 +287,51 @@ class SuggestingOptimizer(Optimizer):
         """New values by name."""
         return self.extract_llm_suggestion(text)
 
-    def _read(self, text: str, *, was_cut: bool, only: Iterable[ParameterNode[Any]] | None = None) -> Attempt:
+    def _read(
+        self,
+        text: str,
+        *,
+        was_cut: bool,
+        only: Iterable[ParameterNode[Any]] | None = None,
+        null_keeps: bool = False,
+    ) -> Attempt:
+        """What an answer comes to: tolerant parsing, conversion, and the checks of each value.
+
+        Args:
+            text: the answer.
+            was_cut: whether the model was stopped at `max_tokens`.
+            only: the parameters that the answer may change; by default all.
+            null_keeps: whether null stands for a value that is to stay as it is.
+        """
         answer = strip_thinking(text)
         if _TERMINATE in answer:
             return Attempt()
-        if was_cut or (not is_replaced(self, "extract_llm_suggestion") and not self.form.is_complete(answer)):
-            return Attempt(failure=f"the answer breaks off; it may have {self.max_tokens} tokens at most")
-        suggestion = self._suggested(text)
-        update = self.construct_update_dict(suggestion)
         free = [each for each in (self.parameters if only is None else only) if each.trainable]
-        wanted = set(map(id, free))
-        update = {parameter: value for parameter, value in update.items() if id(parameter) in wanted}
-        if update:
-            return Attempt.of(update)
-        if self.form.suggests_nothing(answer):
-            return Attempt()
-        if suggestion:
+        was_cut = was_cut or not (is_replaced(self, "extract_llm_suggestion") or self.form.is_complete(answer))
+        suggestion = self._suggested(text)
+        update = self._update_of(free, suggestion)
+        if not update and not was_cut:
+            update = self._update_of(free, loose_suggestion(self.form.unread(answer), free))
+        nothing = not update and self.form.suggests_nothing(answer)
+        if null_keeps:
+            kept = {parameter for parameter, value in update.items() if value is None and not admits_none(parameter)}
+            update = {parameter: value for parameter, value in update.items() if parameter not in kept}
+            nothing = nothing or bool(kept)
+        attempt = Attempt.of(update)
+        if was_cut:
+            attempt.failure = f"the answer breaks off; it may have {self.max_tokens} tokens at most"
+        elif suggestion and not update and not nothing:
             known = ", ".join(parameter.py_name for parameter in free[:20])
             named = ", ".join(map(str, suggestion))
-            return Attempt(failure=f"it suggests values for {named[:200]}, but the variables are {known}")
-        return Attempt(failure="no suggestion could be read from the answer; it does not have the form asked for")
+            attempt.failure = f"it suggests values for {named[:200]}, but the variables are {known}"
+        elif not update and not nothing:
+            attempt.failure = "no suggestion could be read from the answer; it does not have the form asked for"
+        return attempt
+
+    def _update_of(self, free: Iterable[ParameterNode[Any]], suggestion: Mapping[str, Any]) -> Update:
+        wanted = set(map(id, free))
+        update = self.construct_update_dict(suggestion)
+        return {parameter: value for parameter, value in update.items() if id(parameter) in wanted}
 
     # ---- concluding
 

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 from opto.optimizers import prompts
 from opto.optimizers.cutting import cut_value
-from opto.optimizers.formats import extract_xml_like_data, parse_json_answer, unfence
-from opto.optimizers.forms import JSON_KEYS, PromptForm, without_blank_code
+from opto.optimizers.formats import parse_json_answer, unfence
+from opto.optimizers.forms import JSON_KEYS, PromptForm, object_schema, without_blank_code
 from opto.optimizers.rendering import HEADINGS, is_code, tagged_value
+from opto.optimizers.tagged import extract_xml_like_data, read_tags
 
 __all__ = ["OptimizerPromptSymbolSet", "OptimizerPromptSymbolSet2", "OptimizerPromptSymbolSetJSON"]
 
@@ -90,10 +91,19 @@ class OptimizerPromptSymbolSet:
         )
 
     def is_complete(self, response: str) -> bool:
-        """Whether every block of the answer is closed."""
-        tags = (self.reasoning_tag, self.improved_variable_tag)
-        last = {tag: (response.rfind(f"<{tag}>"), response.rfind(f"</{tag}>")) for tag in tags}
-        return all(opened <= closed for opened, closed in last.values())
+        """Whether the last block of the answer is closed."""
+        return self.read(response)[1]
+
+    def read(self, response: str) -> tuple[dict[str, Any], bool]:
+        """The new values by name, also where the form is not quite as asked for; and whether the answer is whole."""
+        found = self.output_response_extractor(response)["variables"]
+        tags = (self.reasoning_tag, self.improved_variable_tag, self.name_tag, self.value_tag)
+        variables, complete = read_tags(response, *tags)
+        found = variables or found
+        if not found and "{" in response and f"<{self.improved_variable_tag}" not in response:
+            whole, complete = parse_json_answer(response)  # the model took the other form
+            found = whole.get("suggestion", {name: whole[name] for name in whole if name not in JSON_KEYS})
+        return found if isinstance(found, dict) else {}, complete
 
 
 class OptimizerPromptSymbolSet2(OptimizerPromptSymbolSet):
@@ -124,9 +134,11 @@ class OptimizerPromptSymbolSetJSON(OptimizerPromptSymbolSet):
             "variables": suggestion if isinstance(suggestion, dict) else {},
         }
 
-    def is_complete(self, response: str) -> bool:
-        """Whether the object is closed."""
-        return parse_json_answer(response)[1]
+    def read(self, response: str) -> tuple[dict[str, Any], bool]:
+        """As in the base class, from an object."""
+        found = self.output_response_extractor(response)["variables"]
+        whole, complete = parse_json_answer(response)
+        return found or whole or read_tags(response)[0], complete
 
 
 class TagsForm(PromptForm):
@@ -185,8 +197,12 @@ class TagsForm(PromptForm):
 
     def suggestion(self, answer: str) -> dict[str, Any]:
         """The new values; code is taken out of its fence."""
-        found = self.symbols.output_response_extractor(answer)["variables"]
-        return without_blank_code({name: unfence(text) if is_code(name) else text for name, text in found.items()})
+        found, _ = self.symbols.read(answer)
+        values = {
+            name: unfence(text) if is_code(str(name)) and isinstance(text, str) else text
+            for name, text in found.items()
+        }
+        return without_blank_code(values)
 
     def is_complete(self, answer: str) -> bool:
         """Whether every block is closed."""
@@ -195,5 +211,18 @@ class TagsForm(PromptForm):
     def suggests_nothing(self, answer: str) -> bool:
         """Whether there is reasoning alone."""
         found = self.symbols.output_response_extractor(answer)
-        mentions = self.symbols.improved_variable_tag
-        return bool(found["reasoning"]) and not found["variables"] and f"<{mentions}>" not in answer
+        mentions = (f"<{self.symbols.improved_variable_tag}", f"<{self.symbols.value_tag}")
+        return bool(found["reasoning"]) and not found["variables"] and not any(each in answer for each in mentions)
+
+    def unread(self, answer: str) -> str:
+        """The answer without its reasoning, which talks about values."""
+        if self.symbols.expect_json:
+            return super().unread(answer)
+        tag = self.symbols.reasoning_tag
+        before, _, rest = answer.partition(f"<{tag}>")
+        return before + rest.rpartition(f"</{tag}>")[2]
+
+    def schema(self, suggestion: Mapping[str, Any]) -> dict[str, Any] | None:
+        """An object, where the symbol set asks for one."""
+        keys = {"reasoning": "reasoning", "suggestion": "suggestion"}
+        return object_schema(keys, suggestion) if self.symbols.expect_json else None

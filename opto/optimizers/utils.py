@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from opto.optimizers.formats import extract_xml_like_data
 from opto.optimizers.rendering import truncate_expression
+from opto.optimizers.tagged import extract_xml_like_data
 
 __all__ = ["extract_xml_like_data", "print_color", "truncate_expression"]
 

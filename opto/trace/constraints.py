@@ -6,16 +6,17 @@ checked, and put into words for a prompt. Pydantic is imported when a type is ch
 
 from __future__ import annotations
 
+import enum
 import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any
 
-__all__ = ["NO_CONSTRAINT", "Constraint", "read_constraint"]
+__all__ = ["NO_CONSTRAINT", "Constraint", "choices", "json_schema", "read_constraint", "shapes"]
 
 _TYPE_FORMS = tuple(
     kind for kind in (types.UnionType, typing.NewType, getattr(typing, "TypeAliasType", None)) if isinstance(kind, type)
@@ -70,7 +71,7 @@ class Constraint:
         """
         converted = _validated(self.annotation(current), value, strict=False)
         if isinstance(value, bool) and isinstance(converted, (int, float)) and not isinstance(converted, bool):
-            raise ValueError("a number is needed, not true or false")
+            raise ValueError(f"must be a number, got {value}")
         return converted
 
     def complaint(self, value: Any, current: Any) -> str | None:
@@ -87,7 +88,7 @@ class Constraint:
         for kind in (self.annotation(current), *self.types[1:]):
             found = _validated(kind, value, strict=True)
             if isinstance(value, bool) and not isinstance(found, bool):
-                raise ValueError("a number is needed, not true or false")
+                raise ValueError(f"must be of type {type_name(kind)}, got bool {value}")
 
     def _check_parts(self, value: Any) -> None:
         for allowed in self.ranges:
@@ -198,11 +199,14 @@ def _made_adapter(kind: Any) -> Any:
 
     config = ConfigDict(arbitrary_types_allowed=True, coerce_numbers_to_str=True)
     try:
-        return TypeAdapter(kind, config=config)
-    except PydanticUserError as error:
-        if error.code != "type-adapter-config-unused":  # a model has a configuration of its own
-            raise TypeError(f"constraint must hold types that pydantic can check, got {kind!r}: {error}") from error
-    return TypeAdapter(kind)
+        try:
+            return TypeAdapter(kind, config=config)
+        except PydanticUserError as error:
+            if error.code != "type-adapter-config-unused":  # a model has a configuration of its own
+                raise
+        return TypeAdapter(kind)
+    except (PydanticUserError, NameError) as error:
+        raise TypeError(f"constraint must hold types that pydantic can check, got {kind!r}: {error}") from error
 
 
 _kept_adapter = lru_cache(maxsize=512, typed=True)(_made_adapter)
@@ -256,6 +260,35 @@ def json_schema(kind: Any) -> dict[str, Any]:
         return _kept_schema(kind)
     except TypeError:  # not hashable
         return _kept_schema.__wrapped__(kind)
+
+
+def choices(kind: Any) -> tuple[Any, ...]:
+    """The values that a `Literal` or an enum consists of, in a union too; () for other types."""
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return tuple(kind)
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        return inner
+    if origin is Annotated:
+        return choices(inner[0])
+    if origin in (typing.Union, types.UnionType):
+        return tuple(choice for each in inner for choice in choices(each))
+    return ()
+
+
+def shapes(kind: Any) -> frozenset[str]:
+    """What JSON has for the values of a type: "integer", "string", "null"...; empty when that is not known."""
+    return frozenset(_shapes(json_schema(kind), {}, 8)) if kind is not Any else frozenset()
+
+
+def _shapes(schema: Mapping[str, Any], known: Mapping[str, Any], depth: int) -> Iterator[str]:
+    known = schema.get("$defs", known)
+    if "$ref" in schema and depth:
+        yield from _shapes(known.get(schema["$ref"].rpartition("/")[2], {}), known, depth - 1)
+    if isinstance(schema.get("type"), str):
+        yield schema["type"]
+    for each in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        yield from _shapes(each, known, depth - 1) if depth else ()
 
 
 # ---- words

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opto.optimizers.formats import extract_xml_like_data, parse_json_answer, strip_thinking, unfence
+from opto.optimizers.formats import parse_json_answer, strip_thinking, unfence
+from opto.optimizers.tagged import extract_xml_like_data
 
 WHOLE = {"reasoning": "r", "suggestion": {"int0": 5, "str0": 'say "hi"\n{x}'}}
 

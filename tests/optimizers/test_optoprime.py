@@ -344,7 +344,6 @@ class TestBadAnswers:
             ("Dummy response", "no suggestion could be read"),
             ("", "no suggestion could be read"),
             ("[1, 2, 3]", "no suggestion could be read"),
-            (HALF, "breaks off"),
             ('{"suggestion": {"int0": "many"}}', "int0 must be of type int, got str 'many'"),
             ('{"suggestion": {"int0": 2.5}}', "int0 must be of type int, got float 2.5"),
             ('{"suggestion": {"int0": true}}', "int0 must be of type int, got bool"),
@@ -367,6 +366,14 @@ class TestBadAnswers:
         assert [message["role"] for message in repair] == ["system", "user", "assistant", "user"]
         assert repair[2]["content"] == answer
         assert reason in repair[3]["content"]
+
+    def test_an_answer_that_breaks_off_twice(self):
+        """What is whole in it counts; the rest is told."""
+        x, optimizer = ready(self.HALF, self.HALF)
+        with pytest.warns(SuggestionWarning, match="breaks off"):
+            result, attempts = self.attempts(optimizer)
+        assert result == {x: 5}
+        assert [attempt["outcome"] for attempt in attempts] == ["failed", "failed"]
 
     def test_a_second_answer_that_is_good(self):
         """What the model mends is applied, without a warning."""
