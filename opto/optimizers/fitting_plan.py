@@ -77,10 +77,10 @@ class Plan:
         return False
 
     def _spend_on_some(self) -> bool:
-        """The variables in full, and as many outputs and feedbacks as fit in most of what is left."""
+        """The variables in full, and as many outputs and feedbacks as fit in half of what is left."""
         left = self.room.left
         if self._variables(self.pieces.most):
-            part = self.room.part(self.room.left * 3 // 4)
+            part = self.room.part(self.room.left // 2)
             outputs = ((("outputs", n), text) for n, text in enumerate(self._all("outputs", _READABLE)))
             feedback = ((("feedback", n), text) for n, text in enumerate(self._all("feedback", _READABLE)))
             pairs = (each for pair in zip_longest(feedback, outputs) for each in pair if each is not None)
@@ -142,23 +142,27 @@ class Plan:
             self._spent("code", before - part.left, "\n".join(plain))
             return pieces.items
         items = pieces.items
-        folded = any(isinstance(item, Loop) for item in items) and part.take(_FOLDED)
-        head = [_FOLDED] if folded else []
-        lines = part.take_all(cut(item_lines(item), _LONGEST_LINE * _height(item)) for item in items)
-        if lines is not None:
-            self._spent("code", before - part.left, "\n".join(head + lines))
-            return items
+        lines = [cut(item_lines(item), _LONGEST_LINE * _height(item)) for item in items]
+        head = [_FOLDED] if any(isinstance(item, Loop) for item in items) else []
+        for room in (part, self.room.part(self.room.left * 9 // 10)):  # all calls are worth more than values
+            before = room.left
+            if room.take_all([*head, *lines]) is not None:
+                self._spent("code", before - room.left, "\n".join([*head, *lines]))
+                return items
         order = by_distance(range(len(items)), {n: self._distance(item) for n, item in enumerate(items)})
         gap = left_out(len(pieces.calls), _CALLS)
-        texts = ((n, f"{cut(item_lines(items[n]), _LONGEST_LINE * _height(items[n]))}\n{gap}") for n in order)
-        shown = sorted(part.take_some(texts))
-        self._spent("code", before - part.left, "\n".join([*head, *self._with_gaps(items, shown)]))
-        return [items[n] for n in order if n in set(shown)] if len(shown) < 1000 else [items[n] for n in shown]
+        before = part.left
+        part.take("".join(head))
+        shown = sorted(part.take_some((n, f"{lines[n]}\n{gap}") for n in order))
+        head = head if any(isinstance(items[n], Loop) for n in shown) else []
+        text = "\n".join([*head, *self._with_gaps(items, lines, shown)])
+        self._spent("code", min(before - part.left, part.count(f"{text}\n")) if shown else 0, text)
+        return [items[n] for n in shown]
 
     def _distance(self, item: Item) -> int:
         return min((self.pieces.near.get(name, 1 << 30) for name, _ in results(item)), default=1 << 30)
 
-    def _with_gaps(self, items: list[Item], shown: list[int]) -> Iterator[str]:
+    def _with_gaps(self, items: list[Item], lines: list[str], shown: list[int]) -> Iterator[str]:
         """The lines of the items that are shown, with a note wherever some are missing."""
         done = 0
         for n in [*shown, len(items)]:
@@ -166,7 +170,7 @@ class Plan:
             if missing:
                 yield left_out(missing, _CALLS)
             if n < len(items):
-                yield cut(item_lines(items[n]), _LONGEST_LINE * _height(items[n]))
+                yield lines[n]
             done = n + 1
 
     def _documentation(self, part: Room, shown: list[Item]) -> None:
