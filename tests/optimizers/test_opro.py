@@ -1,6 +1,5 @@
 """OPRO: values and scores, sorted, and no graph."""
 
-import asyncio
 import copy
 import json
 import pickle
@@ -248,13 +247,13 @@ class TestKeeping:
         assert optimizer.best() == {x: 5, y: 1}
 
 
-def test_v2_has_tags():
+async def test_v2_has_tags():
     """Values stand in tags, in the prompt and in the answer."""
     x = node("a", trainable=True, name="text", description="A greeting.")
     reply = f'<reasoning>r</reasoning><variable><name>{x.py_name}</name><value>b "c"</value></variable>'
     optimizer = OPROv2([x], Scripted([reply]))
     optimizer.backward(x + "!", 1.0)
-    asyncio.run(optimizer.astep())
+    await optimizer.astep()
     assert x.data == 'b "c"'
     user = optimizer.llm.requests[0][0][1]["content"]
     assert f'<variable name="{x.py_name}" type="str">' in user.split("# Solutions")[1]
