@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from opto.llm.budget import Budget
     from opto.llm.totals import Totals
 
-__all__ = ["budgets", "collecting", "collectors", "drop_budget", "open_call", "paying"]
+__all__ = ["budgets", "collecting", "collectors", "drop_budget", "metering", "open_call", "paying"]
 
 budgets: ContextVar[tuple[Budget, ...]] = ContextVar("opto_budgets", default=())
 """The budgets of this context, the outermost first."""
@@ -48,6 +48,13 @@ def paying(budget: Budget | None) -> Iterator[None]:
         yield
     finally:
         drop_budget(budget)
+
+
+@contextmanager
+def metering(totals: Totals, budget: Budget | None) -> Iterator[None]:
+    """Count the calls of this context, and let a budget pay for them if there is one, until the block ends."""
+    with collecting(totals), paying(budget):
+        yield
 
 
 def drop_budget(budget: Budget) -> None:

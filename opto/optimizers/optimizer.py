@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from opto.errors import OptoWarning, StaleValueWarning
+from opto.llm.ambient import metering
+from opto.llm.totals import Totals
 from opto.optimizers.drivers import Proposal, arun, describe, run
 from opto.optimizers.telling import graph_facts
 from opto.optimizers.updates import check_update, checked_parameters, same_value, swap, told_values
@@ -21,7 +23,7 @@ from opto.trace.utils import sum_feedback
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from opto.llm import Model
+    from opto.llm import Budget, Model
 
 __all__ = ["Optimizer", "Update"]
 
@@ -69,12 +71,14 @@ class Optimizer:
         parameters: the `ParameterNode`s to optimize, at least one; any iterable. One that is given twice counts once.
         *args: not used; taken so that subclasses may pass on what they were given.
         propagator: how feedback travels in `backward`; by default the graph itself does (`GraphPropagator`).
+        budget: an `opto.llm.Budget` that pays for the model calls of all steps.
         **kwargs: not used, with a warning.
 
     Attributes:
         parameters: the parameters, a list.
         llm: the model that answers requests; None makes `opto.llm.LLM()` when the first request is sent.
         steps: how many steps were begun.
+        usage: what the model calls of all steps took, `opto.llm.Totals`.
 
     Raises:
         TypeError: `parameters` is no iterable or holds something that is not a `ParameterNode`; `propagator` is none.
@@ -86,6 +90,7 @@ class Optimizer:
         parameters: Iterable[ParameterNode[Any]],
         *args: Any,
         propagator: Propagator | None = None,
+        budget: Budget | None = None,
         **kwargs: Any,
     ) -> None:
         if kwargs:
@@ -95,6 +100,8 @@ class Optimizer:
         self.parameters = checked_parameters(parameters)
         self.llm: Any = None
         self.steps = 0
+        self.usage = Totals()
+        self._budget = budget
         self._propagator = propagator
 
     # ---- feedback
@@ -176,7 +183,8 @@ class Optimizer:
         else:
             proposed = self._astep(*args, **kwargs)
         try:
-            values = await proposed
+            with metering(self.usage, self._budget):
+                values = await proposed
         except BaseException as error:
             self._record_failure(error, start)
             raise
@@ -185,7 +193,8 @@ class Optimizer:
     def propose(self, *args: Any, **kwargs: Any) -> Update:
         """New values from the feedback, without setting them."""
         self._begin()
-        return self._step(*args, **kwargs)
+        with metering(self.usage, self._budget):
+            return self._step(*args, **kwargs)
 
     def project(self, update_dict: Mapping[ParameterNode[Any], Any]) -> Update:
         """The values after the projections of their parameters."""
