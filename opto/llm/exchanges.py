@@ -153,9 +153,12 @@ def error_from(data: Mapping[str, Any]) -> Exception:
     family = (kind for kind in map(_known, data["family"]) if kind is not None)
     base = next(family, errors.ModelError)
     message = data["message"]
-    kind: Any = type(data["type"], (base,), {"__module__": base.__module__, "__str__": lambda error: message})
-    error: Exception = kind.__new__(kind, message)
-    error.args = (message,)
+    as_recorded = {
+        "__module__": base.__module__,
+        "__init__": lambda error, *args: None,  # some take more than a message
+        "__str__": lambda error: message,
+    }
+    error: Exception = type(data["type"], (base,), as_recorded)(message)
     if isinstance(error, errors.ModelError):
         error.transient = data.get("transient", False)
         error.status, error.retry_after = data.get("status"), data.get("retry_after")

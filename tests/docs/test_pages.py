@@ -16,8 +16,9 @@ _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.stem)
-def test_examples_of_a_page_run_in_order(page: Path) -> None:
-    """The Python blocks of a page, run one after the other in one namespace, raise nothing."""
+def test_examples_of_a_page_run_in_order(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python blocks of a page, run one after the other in one namespace and an empty folder, raise nothing."""
+    monkeypatch.chdir(tmp_path)
     text = page.read_text(encoding="utf-8")
     GRAPH.clear()
     namespace: dict[str, Any] = {"__name__": f"docs_{page.stem}"}
