@@ -5,14 +5,16 @@
 #   make test PYTHON=python3.12     on one of them
 #   make test ARGS='-k bundle -x'   with arguments for pytest
 #   make test-stress               2,000 steps against a model server that fails half of the time
+#   make malformed                  how many of 200 malformed answers are recovered
 #   make check                      lint, format, types, floors
 #   make bench                      time and memory, side by side with other systems
+#   make bench-optimizers           every optimizer with a simulated model, beside trace-opt's; ARGS='--seeds 3' for a quick look
 #   make clean                      remove what the targets made
 
 ARGS ?=
 only := $(if $(filter command,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
-.PHONY: demo test check bench clean test-stress
+.PHONY: demo test check bench clean malformed test-stress
 
 demo:
 	@python3 -m tools.run_in demo demo,svg -m examples.demo $(ARGS)
@@ -23,11 +25,17 @@ test:
 test-stress:
 	@python3 -m tools.run_in test test -m tests.stress.failing_server $(ARGS)
 
+malformed:
+	@python3 -m tools.run_in test test -m tests.optimizers.malformed $(ARGS)
+
 check:
 	@python3 -m tools.run_checks
 
 bench:
 	@python3 -m benchmarks.trace $(ARGS)
+
+bench-optimizers:
+	@python3 -m benchmarks.optimizers $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,10 +9,11 @@ import sys
 import time
 from typing import Any
 
+from benchmarks.common.systems import Python
 from benchmarks.trace import report, sections
 from benchmarks.trace.measure import Growth, Series
 from benchmarks.trace.report import Promise
-from benchmarks.trace.systems import AUTOGRAD, OPTO, PEER, TORCH, Python
+from benchmarks.trace.systems import AUTOGRAD, OPTO, PEER, TORCH
 from tools.interpreters import preferred
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.trace.systems import Python, Worker, WorkerError
+from benchmarks.common.systems import Python, Worker, WorkerError
 
 WINDOWS = 25
 WINDOW_SECONDS = 0.02

@@ -5,9 +5,10 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+from benchmarks.common.systems import Python, System, WorkerError
 from benchmarks.trace import measure, report
 from benchmarks.trace.measure import Growth, Lane, Series
-from benchmarks.trace.systems import AUTOGRAD, OPTO, PEER, TORCH, Python, System, WorkerError
+from benchmarks.trace.systems import AUTOGRAD, OPTO, PEER, TORCH
 
 COSTS = {
     "create": "node",

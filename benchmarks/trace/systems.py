@@ -1,165 +1,17 @@
-"""The systems that are measured, each in an environment of its own."""
+"""The systems whose tracing is measured."""
 
 from __future__ import annotations
 
-import json
-import os
 import platform
-import queue
-import subprocess
-import tempfile
-import threading
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
 
-from tools import environments
-from tools.interpreters import Interpreter
+from benchmarks.common.systems import System
 
-HERE = Path(__file__).resolve().parent
-
-
-@dataclass(frozen=True)
-class System:
-    """Something that traces.
-
-    Attributes:
-        name: how the report calls it.
-        requirements: arguments of `pip install` for its environment.
-        module: the neighbour of `worker.py` that holds its workloads.
-        own_source: whether it is this repository's `opto` rather than an installed package.
-    """
-
-    name: str
-    requirements: tuple[str, ...]
-    module: str
-    own_source: bool = False
-
-    def prepare(self, interpreter: Interpreter) -> Python | str:
-        """Set its environment up; where that fails, the reason in one line."""
-        folder = f"bench-{self.name.split()[0]}"
-        try:
-            python = environments.ensure(folder, interpreter, *self.requirements)
-        except SystemExit:
-            return f"{' '.join(self.requirements)} cannot be installed here"
-        return Python(self, python)
-
+__all__ = ["AUTOGRAD", "OPTO", "PEER", "TORCH"]
 
 # On Linux the plain release of PyTorch brings gigabytes of libraries for graphics cards; only the CPU build will do.
 _TORCH = "torch==2.13.0+cpu" if platform.system() == "Linux" else "torch==2.13.0"
 
-OPTO = System("opto", (".",), "workloads", own_source=True)
-PEER = System("trace-opt 0.1.3.8", ("trace-opt==0.1.3.8",), "workloads")
-TORCH = System("torch 2.13.0", (_TORCH, "numpy"), "yardsticks")
-AUTOGRAD = System("autograd", ("autograd",), "yardsticks")
-
-
-class WorkerError(RuntimeError):
-    """A workload failed, or did not end in time."""
-
-
-@dataclass(frozen=True)
-class Python:
-    """The interpreter of a system's environment."""
-
-    system: System
-    path: Path
-
-    def variables(self) -> dict[str, str]:
-        """The environment variables of a process that measures."""
-        # LiteLLM would ask the network for prices while it is imported, which is not what is measured.
-        variables = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "OMP_NUM_THREADS": "1"}
-        for name in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE"):  # or every import would compile its modules again
-            variables.pop(name, None)
-        if self.system.own_source:
-            variables["PYTHONPATH"] = str(environments.ROOT)
-        return variables
-
-    def start(self) -> Worker:
-        """A process that answers requests."""
-        return Worker(self)
-
-    def run(self, code: str) -> str:
-        """What a fresh interpreter prints last for `code`."""
-        done = subprocess.run(
-            [str(self.path), "-W", "ignore", "-c", code],
-            capture_output=True,
-            text=True,
-            env=self.variables(),
-            cwd=environments.HOME,
-            check=False,
-        )
-        if done.returncode:
-            raise WorkerError(done.stderr.strip().splitlines()[-1])
-        return done.stdout.strip().splitlines()[-1]
-
-
-class Worker:
-    """A running `worker.py`; use it as a context manager."""
-
-    def __init__(self, python: Python) -> None:
-        self.name = python.system.name
-        self._complaints = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (closed by close)
-        self._process = subprocess.Popen(
-            [str(python.path), str(HERE / "worker.py"), python.system.module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._complaints,
-            text=True,
-            env=python.variables(),
-            cwd=environments.HOME,
-        )
-        self._lines: queue.Queue[str] = queue.Queue()
-        assert self._process.stdout is not None
-        threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True).start()
-        self._answer(120.0)
-
-    def _read(self, stream: IO[str]) -> None:
-        for line in stream:
-            self._lines.put(line)
-        self._lines.put("")
-
-    def _answer(self, limit: float) -> dict[str, Any]:
-        try:
-            line = self._lines.get(timeout=limit)
-        except queue.Empty:
-            self.close()
-            raise WorkerError(f"not done after {limit:.0f} s") from None
-        if not line:
-            raise WorkerError(f"{self.name} ended with status {self._process.wait()}{self._last_complaint()}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def ask(self, workload: str, limit: float = 300.0, **arguments: Any) -> Any:
-        """The result of one workload.
-
-        Raises:
-            WorkerError: it raised, died, or took more than `limit` seconds; in the last case the process is ended.
-        """
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps({"workload": workload, "arguments": arguments}) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise WorkerError(f"{self.name} is gone") from None
-        answer = self._answer(limit)
-        if "error" in answer:
-            raise WorkerError(answer["error"])
-        return answer["result"]
-
-    def _last_complaint(self) -> str:
-        self._complaints.seek(0)
-        lines = self._complaints.read().strip().splitlines()
-        return f": {lines[-1]}" if lines else ""
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.wait()
-        self._complaints.close()
-
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+OPTO = System("opto", (".",), "trace/workloads.py", own_source=True)
+PEER = System("trace-opt 0.1.3.8", ("trace-opt==0.1.3.8",), "trace/workloads.py")
+TORCH = System("torch 2.13.0", (_TORCH, "numpy"), "trace/yardsticks.py")
+AUTOGRAD = System("autograd", ("autograd",), "trace/yardsticks.py")

@@ -1,8 +1,8 @@
 """A process that measures one system: it reads one JSON request a line and answers each with one JSON line.
 
-It runs in the environment of the system that it measures, so it imports nothing of the benchmark but its neighbours.
+It runs in the environment of the system that it measures, so it imports nothing of the benchmark but that file and the file's neighbours.
 
-Usage: python worker.py MODULE, where MODULE holds `WORKLOADS`, a dictionary of functions that return plain data.
+Usage: python worker.py FILE, where FILE holds `WORKLOADS`, a dictionary of functions that return plain data.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ import traceback
 import warnings
 
 
-def serve(module_name: str) -> None:
+def serve(path: str) -> None:
     """Answer requests until standard input ends."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what a library prints must not mix with the answers
     warnings.simplefilter("ignore")
-    workloads = importlib.import_module(module_name).WORKLOADS
+    folder, name = os.path.split(path)
+    sys.path[0] = folder  # where the module's neighbours are, instead of this file's
+    workloads = importlib.import_module(os.path.splitext(name)[0]).WORKLOADS
     # What a system imports is set aside: a collection before each window would otherwise walk all of it every time.
     gc.collect()
     gc.freeze()

@@ -1,0 +1,1 @@
+"""What benchmarks share: an environment for each measured system, and a worker process in it."""

@@ -1,0 +1,95 @@
+"""The workloads of opto: every optimizer of `opto.optimizers`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from problems import Problem
+from trials import Contestant, listing, workload
+
+from opto.testing import Simulated
+
+MEMORY = 10
+"""How many past values those optimizers show that can show some."""
+
+
+def _class(name: str, module: str = "") -> Any:
+    return getattr(importlib.import_module(f"opto.optimizers{module and '.'}{module}"), name)
+
+
+def _optoprime(problem: Problem, model: Any, seed: int) -> Any:
+    return _class("OptoPrime")(problem.parameters, model, memory_size=MEMORY)
+
+
+def _optoprime_v2(problem: Problem, model: Any, seed: int) -> Any:
+    return _class("OptoPrimeV2")(problem.parameters, model, memory_size=MEMORY)
+
+
+def _multi_judged(problem: Problem, model: Any, seed: int) -> Any:
+    return _class("OptoPrimeMulti")(problem.parameters, model, memory_size=MEMORY)
+
+
+def _multi_scored(problem: Problem, model: Any, seed: int) -> Any:
+    return _class("OptoPrimeMulti")(problem.parameters, model, memory_size=MEMORY, score=problem.score)
+
+
+def _opro(problem: Problem, model: Any, seed: int) -> Any:
+    return _class("OPRO")(problem.parameters, model, memory_size=MEMORY)
+
+
+def _opro_v2(problem: Problem, model: Any, seed: int) -> Any:
+    return _class("OPROv2")(problem.parameters, model, memory_size=MEMORY)
+
+
+def _textgrad(problem: Problem, model: Any, seed: int) -> Any:
+    return _class("TextGrad")(problem.parameters, model, gradient_memory=MEMORY)
+
+
+def _line_search(problem: Problem, model: Any, seed: int) -> Any:
+    return _class("LineSearch")(_optoprime(problem, model, seed), problem.score)
+
+
+def _schedule(problem: Problem, model: Any, seed: int) -> Any:
+    return _class("Schedule")(_optoprime(problem, model, seed), temperature=lambda step: max(0.0, 1.0 - step / 10))
+
+
+def _numeric(problem: Problem, model: Any, seed: int) -> Any:
+    domains = {parameter: _range(problem) for parameter in problem.parameters}
+    return _class("Numeric", "numeric")(problem.parameters, domains=domains, seed=seed)
+
+
+def _range(problem: Problem) -> Any:
+    assert problem.domain is not None
+    return _class("Range", "domains")(*problem.domain)
+
+
+def _select(problem: Problem, model: Any, seed: int) -> Any:
+    assert problem.domain is not None
+    low, high = problem.domain
+    grid = [low + (high - low) * place / 40 for place in range(41)]
+    worst = min(problem.score({problem.parameters[0]: value}) for value in problem.domain)
+    return _class("Select", "select")(problem.parameters, grid, score_range=(worst, 0.0), least=1, seed=seed)
+
+
+CONTESTANTS = {
+    "OptoPrime": Contestant(_optoprime),
+    "OptoPrimeV2": Contestant(_optoprime_v2),
+    "OptoPrimeMulti (judge)": Contestant(_multi_judged),
+    "OptoPrimeMulti (score)": Contestant(_multi_scored),
+    "OPRO": Contestant(_opro, feedback="both"),
+    "OPROv2": Contestant(_opro_v2, feedback="both"),
+    "TextGrad": Contestant(_textgrad),
+    "LineSearch of OptoPrime": Contestant(_line_search),
+    "Schedule of OptoPrime": Contestant(_schedule),
+    "Numeric": Contestant(_numeric, ("numeric",), "score", asks=False),
+    "Select": Contestant(_select, ("numeric",), "score", asks=False),
+}
+
+
+def _model(competence: float, seed: int) -> tuple[Any, Any]:
+    model = Simulated(competence, seed)
+    return model, model.simulation
+
+
+WORKLOADS = {"trials": workload(CONTESTANTS, _model), "listing": lambda: listing(CONTESTANTS)}

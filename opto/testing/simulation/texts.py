@@ -1,0 +1,134 @@
+"""Better texts: what the feedback demands in words, and the smallest change that gives it."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+
+from .request import Task, Variable
+
+__all__ = ["improved_text", "satisfied"]
+
+_QUOTED = r"[\"'“‘]([^\"'“”‘’\n]+)[\"'”’]"
+_DEMANDS = [
+    ("swap", re.compile(rf"{_QUOTED} (?:instead of|rather than|in place of|, not) {_QUOTED}", re.IGNORECASE)),
+    ("swapped", re.compile(rf"\breplace\w* {_QUOTED} (?:with|by) {_QUOTED}", re.IGNORECASE)),
+    ("start", re.compile(rf"\b(?:begin|start|open)s?\b[^.\"“‘\n]* {_QUOTED}", re.IGNORECASE)),
+    ("end", re.compile(rf"\b(?:end|close|finish)s?\b[^.\"“‘\n]* {_QUOTED}", re.IGNORECASE)),
+    ("drop", re.compile(rf"\b(?:avoid|without|remove|drop|not (?:mention|contain|use|say))\b[^.\n]*? {_QUOTED}", re.I)),
+    ("have", re.compile(rf"\b(?:mention|include|contain|say|add|use|have|name)s?\b[^.\"“‘\n]* {_QUOTED}", re.IGNORECASE)),
+    ("most", re.compile(r"\b(?:at most|no more than|under|up to|not more than) (\d+) words", re.IGNORECASE)),
+    ("least", re.compile(r"\b(?:at least|no fewer than|more than) (\d+) words", re.IGNORECASE)),
+]
+_SHORTER = re.compile(r"\b(shorter|too long|shorten)\b", re.IGNORECASE)
+_LONGER = re.compile(r"\b(longer|too short|more detail)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Demand:
+    """One thing that a text should be: a kind and what goes with it."""
+
+    kind: str
+    first: str
+    second: str = ""
+
+    def holds(self, text: str) -> bool:
+        """Whether the text gives what is demanded."""
+        low, first = text.lower().strip(), self.first.lower()
+        return {
+            "swap": lambda: first in low and self.second.lower() not in low,
+            "start": lambda: low.startswith(first),
+            "end": lambda: low.rstrip(" .!?").endswith(first.rstrip(" .!?")),
+            "drop": lambda: first not in low,
+            "have": lambda: first in low,
+            "most": lambda: len(text.split()) <= int(first),
+            "least": lambda: len(text.split()) >= int(first),
+        }[self.kind]()
+
+
+def _demands(said: str) -> list[Demand]:
+    found: list[Demand] = []
+    for sentence in re.split(r"(?<=[.!?])\s+|\n", said):
+        for kind, pattern in _DEMANDS:
+            matches = [match.groups() for match in pattern.finditer(sentence)]
+            for groups in matches:
+                if kind == "swapped":
+                    found.append(Demand("swap", groups[1], groups[0]))
+                else:
+                    found.append(Demand(kind, *groups))
+            if matches and kind in ("swap", "swapped", "start", "end", "drop"):
+                break
+    return [*dict.fromkeys(found)]
+
+
+def _all_demands(task: Task) -> list[Demand]:
+    """What was ever demanded, the latest first; of two that differ only in their number the latest counts."""
+    found: dict[tuple[str, str], Demand] = {}
+    for said in reversed(task.all_feedback):
+        for demand in _demands(said):
+            found.setdefault((demand.kind, "" if demand.kind in ("most", "least") else demand.first), demand)
+    return [*found.values()]
+
+
+def satisfied(task: Task, text: str) -> float:
+    """The share of what was demanded that a text gives."""
+    demands = _all_demands(task)
+    return sum(demand.holds(text) for demand in demands) / max(1, len(demands))
+
+
+def improved_text(variable: Variable, task: Task, rng: random.Random) -> str:
+    """The text with what the feedback demands; what it demanded before is kept as well, as far as both go together."""
+    text = variable.text
+    demands = _all_demands(task)
+    for demand in demands:
+        if not demand.holds(text):
+            text = _given(text, demand)
+    kept = [each.first for each in demands if each.kind in ("have", "swap", "start", "end")]
+    if not any(each.kind == "most" for each in demands) and _SHORTER.search(task.feedback):
+        text = _cut(text, max(1, len(text.split()) * 2 // 3), kept)
+    if _LONGER.search(task.feedback):
+        text = f"{text} {rng.choice(_FILLERS)}"
+    for demand in demands:  # what a later change undid
+        if demand.kind != "most" and not demand.holds(text):
+            text = _given(text, demand)
+    for demand in demands:
+        if demand.kind == "most":
+            text = _cut(text, int(demand.first), kept)
+    return text
+
+
+_FILLERS = ("as you would expect", "with all that goes with it", "in every detail", "for everyone who asks")
+
+
+def _given(text: str, demand: Demand) -> str:
+    """The text after the smallest change that gives what is demanded."""
+    text = text.strip()
+    if demand.kind == "swap":
+        changed = re.sub(re.escape(demand.second), demand.first, text, flags=re.IGNORECASE)
+        return changed if demand.first.lower() in changed.lower() else f"{changed} {demand.first}"
+    if demand.kind == "start":
+        return f"{demand.first} {text}"
+    if demand.kind == "end":
+        return f"{text} {demand.first}"
+    if demand.kind == "drop":
+        return " ".join(re.sub(re.escape(demand.first), "", text, flags=re.IGNORECASE).split())
+    if demand.kind == "have":
+        words = text.split()
+        return " ".join([*words[:-1], demand.first, *words[-1:]]) if len(words) > 1 else f"{text} {demand.first}"
+    if demand.kind == "least":
+        while len(text.split()) < int(demand.first):
+            text = f"{text} {_FILLERS[len(text) % len(_FILLERS)]}"
+    return text
+
+
+def _cut(text: str, count: int, kept: list[str]) -> str:
+    """The text in at most `count` words: those that were not asked for go first, from the end."""
+    words = text.split()
+    wanted = {word.lower() for phrase in kept for word in phrase.split()}
+    for place in reversed(range(len(words))):
+        if len(words) <= count:
+            break
+        if words[place].lower().strip(".,!?") not in wanted and words[place].lower() not in wanted:
+            del words[place]
+    return " ".join(words[:count])
