@@ -210,10 +210,12 @@ def test_failed_calls_release_what_they_did_not_use(failure, charged, calls):
 
 def test_an_answer_of_the_wrong_shape_takes_the_worst_case():
     """It came, so it may be charged."""
+
+    def wrong(messages, **options):
+        return {"nothing": 1}
+
     with Budget(usd=1.0, prices={"wrong": (1000, 10_000)}) as budget, pytest.raises(ModelError):
-        wrong = FromCallable(lambda messages, **options: {"nothing": 1})
-        wrong.function.__name__ = "wrong"
-        wrong(messages=MESSAGES, max_tokens=10)
+        FromCallable(wrong)(messages=MESSAGES, max_tokens=10)
     assert budget.spent.usd > 0.1
 
 
@@ -351,7 +353,7 @@ class Watch:
 
 
 def varied(seed):
-    """Usage as real ones are: mostly lower than the worst case, sometimes all of it, sometimes missing, and failures."""
+    """Usage as real ones are: mostly lower than the worst case, sometimes all of it, or missing, and failures."""
     draw = random.Random(seed)
     lock = threading.Lock()
 

@@ -106,7 +106,7 @@ def test_a_refused_connection_costs_nothing():
 
 
 def test_a_dollar_through_litellm_and_a_failing_server():
-    """Sixteen threads through HTTP with 429s, 500s, cut-off and malformed answers: what the server answered is covered."""
+    """Sixteen threads through HTTP, with 429s, 500s, cut and malformed answers: what was answered is paid for."""
     rates = {"429": 0.1, "500": 0.1, "cut": 0.1, "malformed": 0.1}
     with ModelServer(lambda body: "word " * 20, failure_rates=rates, seed=3) as server:
         price = {"input_cost_per_token": 1e-4, "output_cost_per_token": 1e-3}

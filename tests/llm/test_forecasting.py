@@ -39,9 +39,10 @@ def test_what_is_missing():
 
 
 def test_an_optimizer():
-    """The requests of its next step, without sending one or taking a step; a budget of as much lets the step through."""
+    """The requests of its next step, without sending one; a budget of as much lets the step through."""
     parameter = node(1.0, trainable=True)
-    llm = Scripted(['{"reasoning": "", "answer": "", "suggestion": {"%s": 2.0}}' % parameter.py_name])
+    answer = '{"reasoning": "", "answer": "", "suggestion": {"NAME": 2.0}}'
+    llm = Scripted([answer.replace("NAME", parameter.py_name)])
     optimizer = OptoPrime([parameter], llm, max_tokens=200)
     optimizer.zero_feedback()
     optimizer.backward(parameter * 2, "too small")
