@@ -25,8 +25,9 @@ __all__ = [
 _MOST_OBJECTS = 40
 _MOST_FAILURES = 8
 _DEEPEST = 100
-_LONGEST_REPAIR = 60_000
+_LONGEST_REPAIR = 40_000
 _LONGEST_LITERAL = 200_000
+_LONGEST_TOLERANT = 200_000  # no answer is that long, and no damage is worth more than a few passes
 
 _THOUGHT = re.compile(r"\s*<(think|thinking|thought)>.*?</\1>", re.DOTALL | re.IGNORECASE)
 _OPEN_THOUGHT = re.compile(r"\s*<(?:think|thinking|thought)>", re.IGNORECASE)
@@ -112,14 +113,14 @@ def parse_json_answer(text: str, keys: Collection[str] = ("suggestion",)) -> tup
     whole = _strict_object(text)
     if whole is not None:
         return whole, True
-    if "{" not in text:
+    if "{" not in text or len(text) > _LONGEST_TOLERANT:
         return {}, True
     variants = list(dict.fromkeys(_variants(text)))
     for variant in variants:
         found = list(_objects(variant))
         if any(found) and (any(key in each for each in found for key in keys) or not _opens_with(variant, keys)):
             return _final(found, keys), True
-    repaired = [_repaired(variant, keys) for variant in variants[:3]]
+    repaired = [_repaired(variant, keys) for variant in variants[:2]]
     return next((each for each in repaired if each[0] and each[1]), repaired[0])
 
 

@@ -126,10 +126,10 @@ def repaired_code(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = unfence(value)
-    if len(text) > _LONGEST_CODE or _parses(text):
+    if len(text) > _LONGEST_CODE or (_parses(text) and not text.lstrip().startswith(('"', "'"))):
         return text
     for changed in _changed(text):
-        if changed != text and changed.strip() and _parses(changed):
+        if changed.strip() and _parses(changed) and not _is_quoted(changed):
             return changed
     return text
 
@@ -145,6 +145,11 @@ def _changed(text: str) -> Iterator[str]:
         yield unquoted(text).replace("\\n", "\n").replace("\\t", "\t").replace('\\"', '"')
     yield text.replace('\\"', '"')
     yield unquoted(text)
+    yield text
+
+
+def _is_quoted(text: str) -> bool:
+    return text[:1] in ('"', "'") and isinstance(literal(text), str) and literal(text) != text
 
 
 def _parses(text: str) -> bool:
