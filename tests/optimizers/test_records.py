@@ -265,9 +265,14 @@ def test_a_record_of_two_sessions(tmp_path):
 
 def test_a_record_ends_with_its_block(tmp_path):
     """Also when it ends by an error, which passes."""
-    with pytest.raises(KeyError), opto.record(tmp_path):
-        train(Counting())
-        raise KeyError("mine")
+
+    def interrupted():
+        with opto.record(tmp_path):
+            train(Counting())
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError):
+        interrupted()
     assert len(opto.runs.read(tmp_path).steps) == 4
 
 
