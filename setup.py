@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parent
 RUNTIME = [
     "graphviz>=0.20",
     "json-repair>=0.30",
-    # 1.82.7 and 1.82.8 were malicious uploads.
-    "litellm>=1.80,!=1.82.7,!=1.82.8,<2",
+    # 1.82.7 and 1.82.8 were malicious uploads; before 1.100 it let in releases of openai that it did not work with.
+    "litellm>=1.100,!=1.82.7,!=1.82.8,<2",
     "numpy>=1.26",
     "pydantic>=2.11,<3",
     "tenacity>=8.2",
