@@ -1,24 +1,24 @@
 """The tree of opto's exceptions and warnings.
 
-    OptoError
-    ├── ExecutionError                        an operator or a bundled function raised; carries the node to send feedback to
-    ├── TraceMissingInputsError               a bundled function read a node that is not among its inputs
-    ├── BackwardError (AttributeError)        a graph was walked a second time without being retained
-    ├── CodeError (ValueError)                source text that does not compile, or does not define what it must
-    ├── FileFormatError (ValueError)          a file is damaged, of an unknown kind, or of a newer version
-    ├── SuggestionError (ValueError)          a model proposed a value that its parameter cannot take
-    ├── MissingExtraError (ImportError)       an optional dependency is not installed; the message names the extra
-    └── ModelError (RuntimeError)             a language model could not answer
-        ├── ModelTimeoutError (TimeoutError)  it did not answer in time
-        ├── ModelResponseError (ValueError)   it answered, but not in the shape of a chat completion
-        └── ReplayError (LookupError)         a recording holds no answer to this request
+OptoError
+├── ExecutionError                        an operator or a bundled function raised; carries the node to send feedback to
+├── TraceMissingInputsError               a bundled function read a node that is not among its inputs
+├── BackwardError (AttributeError)        a graph was walked a second time without being retained
+├── CodeError (ValueError)                source text that does not compile, or does not define what it must
+├── FileFormatError (ValueError)          a file is damaged, of an unknown kind, or of a newer version
+├── SuggestionError (ValueError)          a model proposed a value that its parameter cannot take
+├── MissingExtraError (ImportError)       an optional dependency is not installed; the message names the extra
+└── ModelError (RuntimeError)             a language model could not answer
+    ├── ModelTimeoutError (TimeoutError)  it did not answer in time
+    ├── ModelResponseError (ValueError)   it answered, but not in the shape of a chat completion
+    └── ReplayError (LookupError)         a recording holds no answer to this request
 
-    OptoWarning (UserWarning)
-    ├── UnreachedFeedbackWarning              feedback met no trainable parameter
-    ├── StaleValueWarning                     a parameter changed since the forward pass that the feedback is about
-    ├── MutatedInputWarning                   a bundled function changed an input in place (seen by `detect_anomaly` only)
-    ├── LostDependencyWarning                 a bundled function used a node that its graph does not show
-    └── SuggestionWarning                     a suggestion, or a part of one, was not applied
+OptoWarning (UserWarning)
+├── UnreachedFeedbackWarning              feedback met no trainable parameter
+├── StaleValueWarning                     a parameter changed since the forward pass that the feedback is about
+├── MutatedInputWarning                   a bundled function changed an input in place (seen by `detect_anomaly` only)
+├── LostDependencyWarning                 a bundled function used a node that its graph does not show
+└── SuggestionWarning                     a suggestion, or a part of one, was not applied
 """
 
 from __future__ import annotations
