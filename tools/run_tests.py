@@ -6,6 +6,7 @@ Usage: python3 -m tools.run_tests [--python COMMAND] [arguments of pytest]
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -70,8 +71,23 @@ def run(interpreter: Interpreter, arguments: list[str]) -> Outcome:
 
 
 def _variables() -> dict[str, str]:
-    """The environment variables of a suite: ours, but compiled modules are kept, since many tests start a process."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    """The environment variables of a suite.
+
+    Every interpreter found is on PATH under its usual name, for tests that compare them, and compiled modules are kept,
+    since many tests start a process.
+    """
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    variables["PATH"] = os.pathsep.join([str(environments.HOME / "interpreters"), variables.get("PATH", os.defpath)])
+    return variables
+
+
+def _link_interpreters() -> None:
+    """Make `.venv/interpreters/python3.N` for each interpreter found."""
+    folder = environments.HOME / "interpreters"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for each in interpreters.find().values():
+        (folder / f"python{each.name}").symlink_to(each.path)
 
 
 def _read_report(path: str) -> dict[str, int]:
@@ -109,6 +125,7 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--python"]:
         command, arguments = arguments[1], arguments[2:]
     chosen = _chosen(command)
+    _link_interpreters()
     print("Testing on Python", ", ".join(each.name for each in chosen), flush=True)
     outcomes = []
     with ThreadPoolExecutor(max_workers=min(len(chosen), max(2, (os.cpu_count() or 2) // 2))) as pool:

@@ -18,6 +18,10 @@ RESERVED = "__TRACE_RESERVED_"
 """Attributes whose names start so are opto's own."""
 
 
+_PLAIN = (list, tuple, dict)
+_ATOMS = {int, float, str, bool, type(None), bytes, complex}
+
+
 class NodeContainer:
     """Marks a class whose instances hold nodes in their attributes."""
 
@@ -84,7 +88,7 @@ def identity(container: Any) -> int:
     return id(container if getattr(container, "_plain", None) is None else container._plain)
 
 
-def entry_of(value: Any, around: tuple[int, ...] = ()) -> Any:
+def entry_of(value: Any) -> Any:
     """What stands for `value` among the parameters: a parameter or container; None if it holds no parameter."""
     if isinstance(value, ParameterNode):
         return value if value.trainable else None
@@ -93,13 +97,31 @@ def entry_of(value: Any, around: tuple[int, ...] = ()) -> Any:
     if isinstance(value, ParameterContainer):
         # A bundle without code to train is a function, not a container.
         return value if trainable_method(value) or not hasattr(value, "parameter") else None
-    if isinstance(value, (list, tuple, dict)) and id(value) not in around:
-        inside = value.values() if isinstance(value, dict) else value
-        if any(entry_of(each, (*around, id(value))) is not None for each in inside):
-            view: Any = Map(value) if isinstance(value, dict) else Seq(value)
-            view._plain = value
-            return view
+    if isinstance(value, _PLAIN) and _holds_parameters(value):
+        view: Any = Map(value) if isinstance(value, dict) else Seq(value)
+        view._plain = value
+        return view
     return None
+
+
+def _holds_parameters(container: Any) -> bool:
+    """Whether a plain list, tuple or dict holds a parameter at any depth; without recursion."""
+    waiting = [container]
+    seen = set()
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        inside = each.values() if isinstance(each, dict) else each
+        if _ATOMS.issuperset(map(type, inside)):
+            continue  # the common case of plain data, told without a Python loop
+        for element in inside:
+            if isinstance(element, _PLAIN):
+                waiting.append(element)
+            elif entry_of(element) is not None:
+                return True
+    return False
 
 
 def _innermost(function: Any) -> Any:

@@ -101,7 +101,8 @@ class Module(ParameterContainer):
         """
         from opto.runs import codec
 
-        _restore(self, codec.load(path, kind=_FILE_KIND))
+        saved = codec.load(path, kind=_FILE_KIND)
+        _restore(self, saved, _owners(self, saved))
 
 
 def _named(container: Any) -> Iterator[tuple[str, ParameterNode[Any]]]:
@@ -140,9 +141,14 @@ def _described(parameter: ParameterNode[Any]) -> dict[str, Any]:
     return {"value": parameter._data, "name": parameter._base, "description": parameter.description}
 
 
-def _restore(container: Any, saved: Mapping[str, Any]) -> None:
+def _owners(container: Any, saved: Mapping[str, Any]) -> dict[str, Any]:
+    """For the saved parameters that are not there yet: the object whose attribute each becomes."""
     parameters = dict(_named(container))
-    owners = {path: _owner(container, path) for path in saved if path not in parameters}
+    return {path: _owner(container, path) for path in saved if path not in parameters}
+
+
+def _restore(container: Any, saved: Mapping[str, Any], owners: Mapping[str, Any]) -> None:
+    parameters = dict(_named(container))
     for path, entry in saved.items():
         if path in parameters:
             parameters[path]._set(entry["value"])
@@ -152,7 +158,6 @@ def _restore(container: Any, saved: Mapping[str, Any]) -> None:
 
 
 def _owner(container: Any, path: str) -> Any:
-    """The object whose attribute a saved parameter becomes that is not there yet."""
     owner = container
     for name in path.split(".")[:-1]:
         owner = getattr(owner, name, None)
@@ -181,13 +186,14 @@ class Model(Module):
         from opto.runs import codec
 
         content = codec.load(path, kind="model")
+        owners = _owners(self, content["parameters"])
         for name, value in content["attributes"].items():
             current = self.__dict__.get(name)
             if isinstance(current, Node):
                 current._set(value)
             else:
                 setattr(self, name, value)
-        _restore(self, content["parameters"])
+        _restore(self, content["parameters"], owners)
 
     def _plain_attributes(self) -> dict[str, Any]:
         """The attributes that hold no parameters; a node that is not trainable stands for its value."""

@@ -168,8 +168,16 @@ class MessageNode(Node[T]):
         twin._parents, twin._names, twin._op, twin._read, twin._done = (), (), None, None, False
         twin._start(self._data, f"{self.py_name}_copy".rpartition("/")[2])
         twin._text = self._description
-        twin._info = self.info
+        twin._info = _detached(self.info, self._data)
         return twin
+
+    def _take_the_place_of(self, original: MessageNode[T], parents: tuple[Node[Any], ...], read: Any) -> None:
+        """Stand in a copied graph where `original` stands in its own."""
+        self._parents, self._names, self._op, self._level = parents, original._names, original._op, original._level
+        self._read, self._done = read, original._done
+        reference = weakref.ref(self)
+        for parent in dict.fromkeys(parents):
+            parent._adopt(reference)
 
     @property
     def _description(self) -> str:
@@ -278,6 +286,14 @@ def node(
         name = data._base.rpartition("/")[2] if name is None else name
         data = data._data
     return ParameterNode(data, name=name, description=description, constraint=constraint)
+
+
+def _detached(info: Any, data: Any) -> Any:
+    """What a copy keeps of an `info`: all but the nodes of the graph, which it must not keep alive."""
+    if not isinstance(info, dict) or "inputs" not in info:
+        return info
+    output = data if isinstance(info.get("output"), Node) else info.get("output")
+    return {**info, "inputs": {"args": [], "kwargs": {}}, "output": output, "external_dependencies": []}
 
 
 def _checked_projections(projections: list[Projection] | None) -> list[Projection]:

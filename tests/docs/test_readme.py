@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +34,17 @@ class Greeting(Module):
         return self.prompt + question
 
 
+@pytest.fixture
+def event_loop_of_the_thread() -> Iterator[None]:
+    """LiteLLM asks for an event loop also in its sync form, and leaves open one that it has to make."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    loop.close()
+    asyncio.set_event_loop(None)
+
+
+@pytest.mark.usefixtures("event_loop_of_the_thread")
 def test_readme_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop of the README improves a program through the model that the environment configures."""
     program = Greeting()

@@ -325,11 +325,11 @@ def test_a_text_is_compiled_once_by_many_threads(monkeypatch: pytest.MonkeyPatch
 def test_nothing_piles_up_over_many_texts() -> None:
     """The cache keeps to its size, and lines are forgotten with the last code of their text."""
     runner = InProcess(cache_size=8)
-    kept = runner.compile("def f():\n    return 'kept' / 1", "f", {})
+    kept = runner.compile("def piled():\n    return 'kept' / 1", "piled", {})
     for number in range(300):
-        runner.compile(f"def f():\n    return {number}", "f", {})()
+        runner.compile(f"def piled():\n    return {number}", "piled", {})()
     gc.collect()
-    ours = [name for name in linecache.cache if name.startswith("<opto:f:")]
+    ours = [name for name in linecache.cache if name.startswith("<opto:piled:")]
     assert len(ours) <= 8 + 1
     assert len(runner._programs) == 8
     assert linecache.getline(kept.__code__.co_filename, 2) == "    return 'kept' / 1\n"

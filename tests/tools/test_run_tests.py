@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from tools import environments, run_tests
+from tools import environments, interpreters, run_tests
 from tools.interpreters import Interpreter
 
 REPORT = '<testsuites><testsuite tests="9" failures="1" errors="1" skipped="2"/></testsuites>'
@@ -45,6 +46,17 @@ def test_closing_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     chosen = [Interpreter((3, minor), "python") for minor in (10, 11)]
     outcomes = {each: run_tests.Outcome(each, 7, each.version[1] - 10, 1, 1.0, "") for each in chosen}
     monkeypatch.setattr(run_tests, "_chosen", lambda command: chosen)
+    monkeypatch.setattr(run_tests, "_link_interpreters", lambda: None)
     monkeypatch.setattr(run_tests, "run", lambda interpreter, arguments: outcomes[interpreter])
     assert run_tests.main([]) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "tests: 14 passed, 1 failed, 2 skipped"
+
+
+def test_suites_find_every_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each interpreter that was found is on the PATH of the suites under its usual name."""
+    monkeypatch.setattr(environments, "HOME", tmp_path)
+    found = Interpreter((3, 12), "/some/where/python3")
+    monkeypatch.setattr(interpreters, "find", lambda: {found.version: found})
+    run_tests._link_interpreters()
+    first = Path(run_tests._variables()["PATH"].split(os.pathsep)[0])
+    assert [(link.name, os.readlink(link)) for link in first.iterdir()] == [("python3.12", "/some/where/python3")]

@@ -88,6 +88,19 @@ class TestParameters:
         assert type(module.parameters_dict()["prompts"]) is Seq
         assert type(module.parameters_dict()["agents"]) is Map
 
+    def test_large_and_deep_data(self):
+        """Data that holds no parameter is told quickly, and depth is no limit."""
+        module = Module()
+        deep = [node(1, trainable=True)]
+        for _ in range(50_000):
+            deep = [deep]
+        module.rows = [{"a": k, "b": "text"} for k in range(10_000)]
+        assert module.parameters() == []
+        module.deep = deep
+        assert module.parameters_dict().keys() == {"deep"}
+        while isinstance(deep[0], list):  # taken apart by hand: Python's own would recurse
+            deep = deep[0]
+
     def test_cycles(self):
         """Modules and lists that hold each other are walked once."""
         a, b = Module(), Module()

@@ -204,7 +204,7 @@ class TestCode:
             "def f(x):\n    import math\n    return math.floor(x) + 1",
             "def helper(x):\n    return x + 1\ndef f(x):\n    return helper(x)",
             "def f(x):\n    return helper(x)\ndef helper(x):\n    return x + 1",
-            "from math import floor as down\nB = 1\nclass Box:\n    bonus = B\ndef f(x):\n    return down(x) + Box.bonus",
+            "from math import floor as down\nB = 1\nclass Box:\n    k = B\ndef f(x):\n    return down(x) + Box.k",
             "# a comment\n\ndef f(x):\n    return x + 1\n\n\n# the end",
             "f = lambda x: x + 1",
             "import functools\n@functools.lru_cache\ndef f(x):\n    return x + 1",

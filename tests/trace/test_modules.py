@@ -185,6 +185,23 @@ class TestFiles:
         assert all(now is before for now, before in zip((other.prompt, other.frozen, other.steps[0]), kept))
         assert other.count == 7
 
+    def test_a_model_without_a_place(self, tmp_path):
+        """Nothing is changed, other attributes neither."""
+
+        @model
+        class Program:
+            def __init__(self):
+                self.steps = [node(1, trainable=True)]
+                self.count = 0
+
+        program, other = Program(), Program()
+        program.count = 7
+        program.save(tmp_path / "p")
+        other.steps = []
+        with pytest.raises(ValueError, match="no place for the saved parameter 'steps.0'"):
+            other.load(tmp_path / "p")
+        assert other.count == 0
+
 
 class TestCopies:
     def test_deepcopy(self):

@@ -429,6 +429,36 @@ class TestCopies:
         twin = copy.deepcopy(node(1) + 1)
         assert twin.op_name == "add"
         assert twin.info["fun_name"] == "add"
+        assert twin.info["output"] == 2
+
+    def test_copies_do_not_keep_their_graph_alive(self):
+        """In a loop that detaches its state, each step lets go of the one before."""
+        state = node(0)
+        gone = []
+        gc.disable()
+        try:
+            for _ in range(5):
+                result = state + 1
+                gone.append(weakref.ref(result))
+                state = result.detach()
+                del result
+            assert all(each() is None for each in gone)
+        finally:
+            gc.enable()
+        assert state == 5
+
+    def test_a_copy_hides_no_parameters(self):
+        """A copy of a call with an inner graph is a plain value."""
+        weight = node(3, trainable=True)
+
+        @bundle(traceable_code=True, allow_external_dependencies=True)
+        def weighted(a):
+            return a * weight
+
+        call = weighted(1)
+        assert call.expandable_dependencies == {call}
+        assert call.detach().expandable_dependencies == set()
+        assert call.detach().info["output"] == 3
 
     def test_copying_a_deep_graph_does_not_recurse(self):
         """A copy takes one node, whatever led to it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -123,6 +124,20 @@ class TestPropagator:
         """Anything else is an error that names the argument."""
         with pytest.raises(TypeError, match="function must be callable|op_name must be the name"):
             Collect().register(name, function)
+
+    def test_a_constructor_of_one_s_own(self):
+        """It need not call the base's."""
+
+        class Mine(Collect):
+            def __init__(self, factor):
+                self.factor = factor
+
+        first, second = Mine(2), Mine(3)
+        first.register("add", lambda child: dict.fromkeys(child.parents, first.factor))
+        for propagator, expected in ((first, 2), (second, ["fb"])):
+            x = node(1, trainable=True)
+            (x + 1).backward("fb", propagator=propagator)
+            assert list(x.feedback.values()) == [[expected]]
 
     def test_init_feedback(self):
         """What the output starts with may be changed."""
@@ -278,6 +293,40 @@ class TestTraceGraph:
         assert back.user_feedback == "fb"
         (parameter,) = (each for _, each in back if each.trainable)
         assert back.value(parameter) == 1
+
+    def test_deepcopy(self):
+        """A deep copy is a graph of its own: the same shape of other nodes, with values and feedback."""
+        x, y = node([1], trainable=True), node([2])
+        output = (x + y) + (node([0]) + [5])
+        output.backward(["fb"])
+        graph = sum_feedback([x])
+        x._set([9])
+        twin = copy.deepcopy(graph)
+        assert [level for level, _ in twin] == [level for level, _ in graph]
+        assert [each.op_name for _, each in twin] == [each.op_name for _, each in graph]
+        assert not {each for _, each in twin} & {each for _, each in graph}
+        (parameter,) = (each for _, each in twin if each.trainable)
+        assert twin.value(parameter) == [1]
+        assert parameter.data == [9]
+        last = twin.graph[-1][1]
+        assert last.data == [1, 2, 0, 5]
+        assert list(last.inputs) == ["x", "y"]
+        assert last.parents[0].parents[0] is parameter
+        assert last.parents[1].parents == []  # what it was computed from is not in the graph
+        assert parameter.children == []  # as in the original, these nodes have passed their feedback on
+        assert last.info["fun_name"] == "add"
+        assert twin.user_feedback == ["fb"]
+        assert twin.user_feedback is not graph.user_feedback
+
+    def test_deepcopy_of_a_deep_graph(self):
+        """Depth is no limit."""
+        x = y = node(0, trainable=True)
+        for _ in range(10_000):
+            y = y + 1
+        y.backward("fb")
+        twin = copy.deepcopy(sum_feedback([x]))
+        assert len(twin) == 20_001
+        assert len(copy.copy(twin)) == 20_001
 
     def test_threads_may_read_one_graph(self):
         """Whoever comes first joins it; all see the whole."""

@@ -6,6 +6,7 @@ computed once, when first read. So collecting the feedback of N parameters or N 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -162,6 +163,18 @@ class TraceGraph:
         from opto.trace.visualize import notebook_bundle
 
         return notebook_bundle(self.visualize())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TraceGraph:
+        """A graph of its own: copies of the nodes, joined as these are; what is outside the graph is left out."""
+        pairs = []
+        for level, node in self.graph:  # parents come before children, so each finds the copies of its inputs
+            pairs.append((level, copy.deepcopy(node, memo)))
+            parents = tuple([memo[id(parent)] for parent in node._parents if id(parent) in memo])
+            if parents and len(parents) == len(node._parents):
+                memo[id(node)]._take_the_place_of(node, parents, copy.deepcopy(node._read, memo))
+        known = self._known_values().items()
+        values = [(memo[id(node)], copy.deepcopy(value, memo)) for node, value in known if id(node) in memo]
+        return _restored(pairs, copy.deepcopy(self._feedback, memo), values)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (self.graph, self._feedback, list(self._known_values().items()))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import add
+from types import MappingProxyType
 from typing import Any
 
 __all__ = ["Propagator", "SumPropagator"]
@@ -25,8 +26,7 @@ class Propagator(abc.ABC):
     trainable node leads to, when all its children have sent.
     """
 
-    def __init__(self) -> None:
-        self._registered: dict[str, Callable[[Any], dict[Any, Any]]] = {}
+    _registered: Mapping[str, Callable[[Any], dict[Any, Any]]] = MappingProxyType({})
 
     def register(self, op_name: str, function: Callable[[Any], dict[Any, Any]]) -> None:
         """Let `function(child)` propagate through the operator called `op_name`, in place of `_propagate`."""
@@ -34,7 +34,7 @@ class Propagator(abc.ABC):
             raise TypeError(f"op_name must be the name of an operator, such as 'add', got {op_name!r}.")
         if not callable(function):
             raise TypeError(f"function must be callable, got {function!r}.")
-        self._registered[op_name] = function
+        self._registered = {**self._registered, op_name: function}
 
     @abc.abstractmethod
     def _propagate(self, child: Any) -> dict[Any, Any]:
