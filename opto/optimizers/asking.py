@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from opto.errors import BudgetExceededError
 from opto.llm.model import Model
 
 __all__ = ["ThroughCallLLM", "content_text", "conversation", "is_replaced", "may_refuse_format", "user_text"]
@@ -50,4 +51,5 @@ def content_text(content: Any) -> str:
 
 def may_refuse_format(error: Exception) -> bool:
     """Whether the same request without `response_format` may do better."""
-    return not isinstance(error, TimeoutError) and not getattr(error, "transient", False)
+    refused_otherwise = (TimeoutError, BudgetExceededError)
+    return not isinstance(error, refused_otherwise) and not getattr(error, "transient", False)

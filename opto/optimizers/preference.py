@@ -18,7 +18,7 @@ from opto.optimizers.domains import Choices, domain_of, position
 from opto.optimizers.drivers import Proposal, Reply, Request
 from opto.optimizers.formats import strip_thinking
 from opto.optimizers.optimizer import Optimizer, Update
-from opto.optimizers.preferences import Utilities
+from opto.optimizers.preferences import Utilities, reduced
 from opto.optimizers.text_features import hashed_ngrams
 from opto.optimizers.updates import same_value
 from opto.trace.dependencies import ancestors, values_read
@@ -112,6 +112,7 @@ class Preference(Optimizer):
         self.memory: FIFOBuffer[dict[str, Any]] = FIFOBuffer(memory_size)
         self.candidates: list[Any] = self._given(candidates)
         self._vectors: list[Any] = []
+        self._rows: Any = None
         if len(self.candidates) < 2 and llm is None:
             raise ValueError("candidates must hold at least two values, or give llm=, a model that proposes them.")
 
@@ -239,7 +240,7 @@ class Preference(Optimizer):
         return Utilities(self._features(), comparisons, spread=self.spread)
 
     def _features(self) -> Any:
-        """The vectors of all candidates; only new ones are embedded."""
+        """The vectors of all candidates, reduced; only new ones are embedded."""
         import numpy as np
 
         texts = [canonical(value) for value in self.candidates[len(self._vectors) :]]
@@ -252,7 +253,8 @@ class Preference(Optimizer):
                     f"got an array of shape {made.shape}."
                 )
             self._vectors = [*self._vectors, *made]
-        return np.array(self._vectors)
+            self._rows = reduced(np.array(self._vectors))
+        return self._rows
 
     # ---- candidates
 

@@ -9,20 +9,32 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Utilities"]
+__all__ = ["Utilities", "reduced"]
 
 _ROUNDS = 50
+
+
+def reduced(features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The features, one row for each alternative, in at most as many dimensions as there are alternatives.
+
+    Distances between rows stay as they are, and the rows add up to zero.
+    """
+    import numpy as np
+
+    centred = features - features.mean(axis=0)
+    squares, vectors = np.linalg.eigh(centred @ centred.T)
+    kept = squares > 1e-12 * max(float(squares.max(initial=0.0)), 1e-12)
+    rows: NDArray[np.float64] = vectors[:, kept] * np.sqrt(squares[kept])
+    return rows
 
 
 class Utilities:
     """Bradley and Terry's model with linear utilities: P(i over j) = 1 / (1 + exp(u_j - u_i)), u = features · weights.
 
-    The weights have a normal prior and are fitted by Newton's method; their covariance is Laplace's approximation. It
-    costs a decomposition of the features, once, and then solves in at most as many dimensions as there are
-    alternatives.
+    The weights have a normal prior and are fitted by Newton's method; their covariance is Laplace's approximation.
 
     Args:
-        features: one row for each alternative.
+        rows: the features of each alternative, `reduced`.
         comparisons: triples (winner, loser, weight) of row numbers.
         spread: the standard deviation of utilities before anything is known.
 
@@ -31,16 +43,12 @@ class Utilities:
     """
 
     def __init__(
-        self, features: NDArray[np.float64], comparisons: Iterable[tuple[int, int, float]], *, spread: float = 3.0
+        self, rows: NDArray[np.float64], comparisons: Iterable[tuple[int, int, float]], *, spread: float = 3.0
     ) -> None:
         import numpy as np
 
-        centred = features - features.mean(axis=0)
-        left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
-        kept = sizes > 1e-9 * max(float(sizes.max(initial=0.0)), 1e-12)
-        reduced = left[:, kept] * sizes[kept]
-        scale = float(np.sqrt((reduced**2).sum(axis=1).mean())) if reduced.size else 1.0
-        self._rows = reduced / max(scale, 1e-12) * spread  # so that the prior of the weights has variance 1
+        scale = float(np.sqrt((rows**2).sum(axis=1).mean())) if rows.size else 1.0
+        self._rows = rows / max(scale, 1e-12) * spread  # so that the prior of the weights has variance 1
         pairs = list(comparisons)
         differences = np.array([self._rows[i] - self._rows[j] for i, j, _ in pairs]).reshape(
             len(pairs), self._rows.shape[1]
