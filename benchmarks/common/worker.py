@@ -1,6 +1,7 @@
 """A process that measures one system: it reads one JSON request a line and answers each with one JSON line.
 
-It runs in the environment of the system that it measures, so it imports nothing of the benchmark but that file and the file's neighbours.
+It runs in the environment of the system that it measures, so it imports nothing of the benchmark but the file that it
+is given, and that file's neighbours.
 
 Usage: python worker.py FILE, where FILE holds `WORKLOADS`, a dictionary of functions that return plain data.
 """

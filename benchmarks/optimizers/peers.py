@@ -23,9 +23,7 @@ class Model:
     def __call__(self, *_: Any, messages: list[dict[str, Any]], **options: Any) -> Any:
         """The answer, in the shape of a chat completion."""
         text = self.simulation.answer(messages, options).text
-        choice = SimpleNamespace(
-            message=SimpleNamespace(content=text, role="assistant"), finish_reason="stop", index=0
-        )
+        choice = SimpleNamespace(message=SimpleNamespace(content=text, role="assistant"), finish_reason="stop", index=0)
         given = estimated_tokens(text)
         usage = SimpleNamespace(prompt_tokens=0, completion_tokens=given, total_tokens=given)
         return SimpleNamespace(choices=[choice], usage=usage, model="simulated")

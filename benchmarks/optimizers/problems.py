@@ -5,10 +5,12 @@ They are written with `node`, `bundle` and operators alone, which opto and trace
 
 from __future__ import annotations
 
+import itertools
 import random
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +78,7 @@ def numeric(seed: int) -> Problem:
     while True:
         plan = [(rng.choice("+-*"), rng.random(), rng.random(), rng.randint(1, 4)) for _ in range(rng.randint(5, 9))]
         outputs = [_evaluated(_LOW + (_HIGH - _LOW) * place / 40, plan) for place in range(41)]
-        steps = [after - before for before, after in zip(outputs, outputs[1:])]
+        steps = [after - before for before, after in itertools.pairwise(outputs)]
         if (min(steps) > 1e-3 or max(steps) < -1e-3) and abs(outputs[-1]) < 1e6:
             break
     wanted = _evaluated(rng.uniform(3.5, 8.0), plan)
@@ -124,7 +126,7 @@ def code(seed: int) -> Problem:
         for arguments, expected in order:
             call = f"{name}({', '.join(map(repr, arguments))})"
             try:
-                outputs.append(limited(lambda arguments=arguments: program(*arguments)))
+                outputs.append(limited(partial(program, *arguments)))
             except ExecutionError as error:
                 return error.exception_node, Verdict(False, 0.0, f"{call} failed, but it should return {expected!r}.")
             given = outputs[-1].data
@@ -148,13 +150,12 @@ _WORDS = ["refund", "Friday", "invoice number", "receipt", "apology", "phone", "
 
 
 def text(seed: int) -> Problem:
-    """A message that must meet four to six requirements which only the words tell, one unmet one at a time."""
+    """A message that must meet four to seven requirements which only the words tell, one unmet one at a time."""
     rng = random.Random(f"text {seed}")
     message = node(rng.choice(_STARTS), name="message", trainable=True, description="a short message to a customer")
     words = rng.sample(_WORDS, rng.randint(2, 4))
     rules: list[tuple[str, Callable[[str], bool]]] = [
-        (f'The message should mention "{word}".', lambda said, word=word: word.lower() in said.lower())
-        for word in words
+        (f'The message should mention "{word}".', _mentions(word)) for word in words
     ]
     length = rng.randint(9, 13)
     rules.append((f"The message should have at most {length} words.", lambda said: len(said.split()) <= length))
@@ -174,6 +175,10 @@ def text(seed: int) -> Problem:
         return output, Verdict(not unmet, 1 - len(unmet) / len(rules), unmet[0] if unmet else "The message is fine.")
 
     return Problem([message], run)
+
+
+def _mentions(word: str) -> Callable[[str], bool]:
+    return lambda said: word.lower() in said.lower()
 
 
 PROBLEMS = {"numeric": numeric, "code": code, "text": text}

@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.optimizers.statistics import Estimate, bootstrap
+from benchmarks.optimizers.intervals import Estimate, bootstrap
 
 __all__ = ["Row", "page"]
 
 LABEL = (
-    "**A simulation.** No language model was asked: the answers come from `opto.testing.Simulated`, a program that reads "
-    "the requests by rules and answers well with probability p. The table compares how optimizers use the same quality "
-    "of answers; it does not say how well a real model would do."
+    "**A simulation.** No language model was asked: the answers come from `opto.testing.Simulated`, a program that "
+    "reads the requests by rules and answers well with probability p. The table compares how optimizers use the same "
+    "quality of answers; it does not say how well a real model would do."
 )
 
 EXPLAINED = """\
-- p: the probability that an answer is good. Of the other answers the share p/2 holds a good value in a malformed answer
-  (fences, `<think>`, single quotes, trailing commas, prose around, cut off); the rest is of no use (wrong value, unchanged, prose
-  only, wrong key, wrong type, broken). A dash: the optimizer asks no model.
-- solved: of {seeds} seeds. steps: until solved; a trial ends after {cap} steps, and an unsolved one counts as {cap}. calls, tokens: of the
-  whole trial, tokens estimated at four characters each. seconds: CPU time of the whole trial without the model's. errors:
-  steps of a trial that raised and were taken back.
-- Means with 95% intervals (percentile bootstrap over the seeds, 1,000 resamples). All optimizers got the same problems, seeds and words;
-  OPRO, OPROv2, Numeric and Select of opto are made for scores and got the score too. Memory of 10 where there is one.
-  `OptoPrimeMulti (score)` and LineSearch may also run the program on candidates.
-- trace-opt's rows are its own optimizers on the same problems with the same simulated model, in an environment of their own.
+- p: the probability that an answer is good. Of the other answers the share p/2 holds a good value in a malformed
+  answer (fences, `<think>`, single quotes, trailing commas, prose around, cut off); the rest is of no use (wrong value,
+  unchanged, prose only, wrong key, wrong type, broken). A dash: the optimizer asks no model.
+- solved: of {seeds} seeds. steps: until solved; a trial ends after {cap} steps, and an unsolved one counts as {cap}.
+  calls, tokens: of the whole trial, tokens estimated at four characters each. seconds: CPU time of the whole trial
+  without the model's. errors: steps of a trial that raised and were taken back.
+- Means with 95% intervals (percentile bootstrap over the seeds, 1,000 resamples).
+- All optimizers got the same problems, seeds and words. OPRO, OPROv2, Hybrid, Numeric and Select of opto are made for
+  scores and got the score too. Memory of 10 where there is one. `OptoPrimeMulti (score)` and LineSearch may also run
+  the program on candidates.
+- trace-opt's rows are its own optimizers on the same problems with the same simulated model, in an environment of
+  their own. The simulated model was tried on the prompts of both packages, and favours neither on purpose; it was
+  written by the authors of opto.
 """
 
 ABOUT = {
-    "numeric": "A number: the problem of the Trace paper (arXiv 2406.16218, 5.1), graphs of 5 to 9 arithmetic operators drawn from the "
-    'seed. Told "The output should be larger." or "smaller"; solved within 2% of the span of outputs.',
-    "code": "A function with one or two mistakes, six of them in turn. Told up to two failing test cases in words; solved when all pass.",
+    "numeric": "A number: the problem of the Trace paper (arXiv 2406.16218, 5.1), graphs of 5 to 9 arithmetic "
+    'operators drawn from the seed. Told "The output should be larger." or "smaller"; solved within 2% of the '
+    "span of outputs.",
+    "code": "A function with one or two mistakes, six of them in turn. Told up to two failing test cases in words; "
+    "solved when all pass.",
     "text": "A message that must meet four to seven requirements. Told one unmet requirement at a time, in words.",
 }
 
@@ -80,15 +86,33 @@ def _number(value: float) -> str:
 def page(rows: Sequence[Row], absent: Mapping[str, str], *, seeds: int, cap: int, python: str) -> str:
     """The whole page."""
     parts = ["# Optimizers side by side", LABEL, EXPLAINED.format(seeds=seeds, cap=cap).rstrip()]
-    parts.append(f"Written by `make bench-optimizers` on Python {python}; the same seeds give the same counts, seconds differ.")
+    parts.append(
+        f"Written by `make bench-optimizers` on Python {python}; the same seeds give the same counts, seconds differ."
+    )
     for problem, about in ABOUT.items():
         found = [row for row in rows if row.problem == problem]
         if found:
             parts += [f"## {problem.capitalize()} (simulation)", about, _table([row.cells() for row in found])]
+    complaints = _complaints(rows)
+    if complaints:
+        parts += ["## What steps raised", "\n".join(complaints)]
     if absent:
         parts.append("## Not in the tables")
         parts.append("\n".join(f"- {name}: {reason}" for name, reason in absent.items()))
     return "\n\n".join(parts) + "\n"
+
+
+def _complaints(rows: Sequence[Row]) -> list[str]:
+    """The most frequent last error of each optimizer on each problem."""
+    seen: dict[tuple[str, str, str], Counter[str]] = {}
+    for row in rows:
+        for each in row.trials:
+            if each["complaint"]:
+                seen.setdefault((row.system, row.optimizer, row.problem), Counter())[each["complaint"]] += 1
+    return [
+        f"- {optimizer} of {system}, {problem}: {count.total()} trials; most often `{count.most_common(1)[0][0]}`"
+        for (system, optimizer, problem), count in seen.items()
+    ]
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 from problems import PROBLEMS, Problem, Verdict
 
+from opto.trace import GRAPH
+
 CAP = 25
 """The most steps of a trial. One that is not solved by then counts as having taken all of them."""
 
@@ -38,14 +40,14 @@ def trial(contestant: Contestant, problem: Problem, model: Any, simulation: Any,
     start = process_time()
     optimizer = contestant.make(problem, model, seed)
     steps, solved, errors, complaint = 0, False, 0, ""
+    good = [parameter._data for parameter in problem.parameters]
     while True:
-        kept = [parameter._data for parameter in problem.parameters]
         try:
             output, verdict = problem.run()
             solved = verdict.solved
             if solved or steps == CAP:
                 break
-            good = kept
+            good = [parameter._data for parameter in problem.parameters]
             steps += 1
             optimizer.zero_feedback()
             optimizer.backward(output, _said(verdict, contestant.feedback))
@@ -54,7 +56,7 @@ def trial(contestant: Contestant, problem: Problem, model: Any, simulation: Any,
             errors, complaint = errors + 1, f"{type(error).__name__}: {error}"[:200]
             if errors > CAP:
                 break
-            for parameter, value in zip(problem.parameters, good if steps else kept):
+            for parameter, value in zip(problem.parameters, good, strict=True):
                 parameter._data = value
     return {
         "solved": solved,
@@ -82,9 +84,12 @@ def workload(
     """
 
     def trials(optimizer: str, problem: str, competence: float, seeds: list[int]) -> list[dict[str, Any]]:
-        return [
-            trial(contestants[optimizer], PROBLEMS[problem](seed), *made(competence, seed), seed) for seed in seeds
-        ]
+        results = []
+        for seed in seeds:
+            GRAPH.clear()  # so that names, and with them requests, do not depend on what ran before
+            model, simulation = made(competence, seed)
+            results.append(trial(contestants[optimizer], PROBLEMS[problem](seed), model, simulation, seed))
+        return results
 
     return trials
 

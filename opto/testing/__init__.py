@@ -19,7 +19,15 @@ from opto.testing.simulated import Simulated
 if TYPE_CHECKING:
     from opto.testing.model_suite import ModelSuite
 
-__all__ = ["LoopbackOnly", "ModelServer", "ModelSuite", "NetworkForbiddenError", "Scripted", "ServedRequest", "Simulated"]
+__all__ = [
+    "LoopbackOnly",
+    "ModelServer",
+    "ModelSuite",
+    "NetworkForbiddenError",
+    "Scripted",
+    "ServedRequest",
+    "Simulated",
+]
 
 
 def __getattr__(name: str) -> Any:

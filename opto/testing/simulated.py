@@ -44,7 +44,7 @@ class Simulated(Model):
 
     @property
     def name(self) -> str:
-        """ "simulated", the competence and the seed."""
+        """What it is, its competence and its seed: "simulated-0.6-1"."""
         return f"simulated-{self.simulation.competence:g}-{self.simulation.seed}"
 
     @property

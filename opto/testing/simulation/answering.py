@@ -103,7 +103,7 @@ def _criticism(task: Task) -> str:
     numbers = [each for each in task.variables if each.is_number]
     way = verdict(said)
     if not numbers or not way:
-        return f"This has to change, so that what was said of the output no longer holds. {said}"
+        return f"This has to answer what was said of the output. {said}"
     slope = slope_of(numbers[0], task)
     wanted = "larger" if way * (1.0 if slope is None else slope) > 0 else "smaller"
     weight = "" if slope is None else f"; the result follows it {abs(slope) * weight_of(said):.3g} times"
@@ -159,7 +159,7 @@ def _bad(form: Form, task: Task, rng: random.Random) -> Answer:
         suggestion = {f"{name or 'value'}_new": value for name, value in suggestion.items()}
     text = form.written(suggestion, reasoning)
     if flaw == "broken" and not any(each.is_code for each in task.variables):
-        text = text[: rng.randrange(1, 12)]
+        return Answer(text[: rng.randrange(1, 12)], False, flaw)
     if rng.random() < 0.25:
         text, _ = slipped(text, form, rng)
     return Answer(text, False, flaw)

@@ -53,7 +53,7 @@ class Form:
             return "\n".join(f"<{tag}>{new}</{tag}>" for new in suggestion.values())
         if self.kind == "choice":
             *texts, key = self.names
-            return json.dumps({**dict.fromkeys(texts, reasoning), key: next(iter(suggestion.values()), 0)})
+            return json.dumps({**dict.fromkeys(texts, reasoning), key: next(iter(suggestion.values()), 0)}, indent=2)
         return reasoning
 
 

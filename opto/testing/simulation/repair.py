@@ -38,10 +38,10 @@ class Case:
 def repaired_code(variable: Variable, task: Task, rng: random.Random) -> str:
     """The first edit of the shown code that passes all stated cases; else the one that passes most of them."""
     cases = _all_cases(variable, task)
-    tried = {text.strip() for text, _ in past_values(task, variable)}
+    tried = {_plain(text) for text, _ in past_values(task, variable)}
     best, best_count = variable.text, passed(variable.text, cases)
     for edited in _edits(variable.text, rng):
-        if edited.strip() in tried:
+        if edited in tried:
             continue
         count = passed(edited, cases)
         if count > best_count or (count == best_count == 0 and best == variable.text and not cases):
@@ -49,6 +49,14 @@ def repaired_code(variable: Variable, task: Task, rng: random.Random) -> str:
         if cases and best_count == len(cases):
             break
     return best
+
+
+def _plain(source: str) -> str:
+    """The source without its layout, as edits are written."""
+    try:
+        return ast.unparse(ast.parse(source))
+    except (SyntaxError, ValueError):
+        return source
 
 
 def _all_cases(variable: Variable, task: Task) -> list[Case]:
@@ -186,13 +194,11 @@ def _edits(source: str, rng: random.Random) -> Iterator[str]:
 
 
 def _changes(node: ast.AST, tree: ast.AST) -> Iterator[Callable[[Any], None]]:
-    if isinstance(node, ast.BinOp):
+    if isinstance(node, (ast.BinOp, ast.AugAssign)):
         for operation in _BINARY.get(type(node.op), ()):
             yield _setting("op", operation())
-        yield _exchanged
-    elif isinstance(node, ast.AugAssign):
-        for operation in _BINARY.get(type(node.op), ()):
-            yield _setting("op", operation())
+        if isinstance(node, ast.BinOp):
+            yield _exchanged
     elif isinstance(node, ast.Compare):
         for comparison in _COMPARISONS.get(type(node.ops[0]), ()):
             yield _setting("ops", [comparison(), *node.ops[1:]])
@@ -258,7 +264,9 @@ def _exchanged(target: ast.BinOp) -> None:
 def _around(node: ast.Return | ast.Call) -> Iterator[Callable[[Any], None]]:
     """An added or dropped one, where a count is off by one: of what is returned, and of the bounds of a range."""
     if isinstance(node, ast.Return):
-        for operation in (ast.Add(), ast.Sub()) if node.value is not None else ():
+        if node.value is None:
+            return
+        for operation in (ast.Add(), ast.Sub()):
             yield _setting("value", ast.BinOp(node.value, operation, ast.Constant(1)))
     elif isinstance(node.func, ast.Name) and node.func.id == "range":
         for at, argument in enumerate(node.args):

@@ -14,7 +14,7 @@ __all__ = ["Call", "Task", "Variable", "past_values", "read_task", "texts_of", "
 
 @dataclass(frozen=True)
 class Variable:
-    """A value that the request asks to improve: its name ("" where it has none), kind, text, and what is said of it."""
+    """A value to be improved: its name ("" where it has none), its kind, its text, and what is said of it."""
 
     name: str
     kind: str
@@ -29,7 +29,9 @@ class Variable:
     @property
     def is_number(self) -> bool:
         """Whether the value is a number; a truth value is none."""
-        return not self.is_code and self.kind not in ("bool", "list", "dict") and _NUMBER.fullmatch(self.text) is not None
+        return (
+            not self.is_code and self.kind not in ("bool", "list", "dict") and _NUMBER.fullmatch(self.text) is not None
+        )
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,17 @@ class Task:
 _FUNCTION = re.compile(r"^\s*(async )?def \w+\(", re.MULTILINE)
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*", re.IGNORECASE)
 _SECTIONS = (
-    "instruction code documentation variables parameters constraints inputs others outputs solutions feedback".split()
+    "instruction",
+    "code",
+    "documentation",
+    "variables",
+    "parameters",
+    "constraints",
+    "inputs",
+    "others",
+    "outputs",
+    "solutions",
+    "feedback",
 )
 _HEADING = re.compile(rf"^#+ ?({'|'.join(_SECTIONS)})[ :]*$", re.MULTILINE | re.IGNORECASE)
 _LINE = re.compile(r"^\((\w+)\) ([\w/:.\[\]]+?) ?(?:=|:) ?", re.MULTILINE)
@@ -143,6 +155,8 @@ def _headed(text: str) -> Task:
     task.variables = [
         Variable(each.name, each.kind, each.text, each.constraint or said.get(each.name, "")) for each in task.variables
     ]
+    names = {each.name for each in task.variables}
+    task.history += [(values, words) for values, words in _tried(text) if values.keys() <= names]
     return task
 
 
@@ -198,18 +212,24 @@ def _parts(pattern: re.Pattern[str], text: str) -> Iterator[tuple[re.Match[str],
 
 
 def _records(text: str) -> Task:
-    task = Task()
-    tried: list[tuple[dict[str, Any], str]] = []
+    tried = [*_tried(text)]
+    if not tried:
+        return Task()
+    *history, (values, feedback) = tried
+    variables = [Variable(name, type(value_of(value)).__name__, value) for name, value in values.items()]
+    return Task(variables, feedback, history)
+
+
+def _tried(text: str) -> Iterator[tuple[dict[str, str], str]]:
+    """Values by name and what was said of them, from each JSON object that holds both."""
     for record in _objects(text):
-        named = next((value for value in record.values() if isinstance(value, dict) and value), None)
+        named = next((value for value in record.values() if isinstance(value, dict) and value), {})
         rest = [str(value) for value in record.values() if not isinstance(value, dict)]
-        if named and all(not isinstance(value, dict) for value in named.values()) and rest:
-            tried.append((named, "\n".join(rest)))
-    if tried:
-        values, task.feedback = tried[-1]
-        task.variables = [Variable(name, type(value).__name__, _text(value)) for name, value in values.items()]
-        task.history = [({name: _text(value) for name, value in each.items()}, said) for each, said in tried[:-1]]
-    return task
+        if named and rest and not any(isinstance(value, dict) for value in named.values()):
+            yield (
+                {name: value if isinstance(value, str) else repr(value) for name, value in named.items()},
+                "\n".join(rest),
+            )
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
@@ -223,10 +243,6 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
         except ValueError:
             place += 1
         place = text.find("{", place)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else repr(value)
 
 
 # ---- labelled paragraphs, with values in tags

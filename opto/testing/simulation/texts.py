@@ -10,14 +10,17 @@ from .request import Task, Variable
 
 __all__ = ["improved_text", "satisfied"]
 
-_QUOTED = r"[\"'“‘]([^\"'“”‘’\n]+)[\"'”’]"
+_QUOTED = r"[\"'\u201c]([^\"'\u201c\u201d\n]+)[\"'\u201d]"
 _DEMANDS = [
     ("swap", re.compile(rf"{_QUOTED} (?:instead of|rather than|in place of|, not) {_QUOTED}", re.IGNORECASE)),
     ("swapped", re.compile(rf"\breplace\w* {_QUOTED} (?:with|by) {_QUOTED}", re.IGNORECASE)),
-    ("start", re.compile(rf"\b(?:begin|start|open)s?\b[^.\"“‘\n]* {_QUOTED}", re.IGNORECASE)),
-    ("end", re.compile(rf"\b(?:end|close|finish)s?\b[^.\"“‘\n]* {_QUOTED}", re.IGNORECASE)),
+    ("start", re.compile(rf"\b(?:begin|start|open)s?\b[^.\"\u201c\n]* {_QUOTED}", re.IGNORECASE)),
+    ("end", re.compile(rf"\b(?:end|close|finish)s?\b[^.\"\u201c\n]* {_QUOTED}", re.IGNORECASE)),
     ("drop", re.compile(rf"\b(?:avoid|without|remove|drop|not (?:mention|contain|use|say))\b[^.\n]*? {_QUOTED}", re.I)),
-    ("have", re.compile(rf"\b(?:mention|include|contain|say|add|use|have|name)s?\b[^.\"“‘\n]* {_QUOTED}", re.IGNORECASE)),
+    (
+        "have",
+        re.compile(rf"\b(?:mention|include|contain|say|add|use|have|name)s?\b[^.\"\u201c\n]* {_QUOTED}", re.IGNORECASE),
+    ),
     ("most", re.compile(r"\b(?:at most|no more than|under|up to|not more than) (\d+) words", re.IGNORECASE)),
     ("least", re.compile(r"\b(?:at least|no fewer than|more than) (\d+) words", re.IGNORECASE)),
 ]
@@ -86,7 +89,7 @@ def improved_text(variable: Variable, task: Task, rng: random.Random) -> str:
             text = _given(text, demand)
     kept = [each.first for each in demands if each.kind in ("have", "swap", "start", "end")]
     if not any(each.kind == "most" for each in demands) and _SHORTER.search(task.feedback):
-        text = _cut(text, max(1, len(text.split()) * 2 // 3), kept)
+        text = _cut(text, max(1, len(text.split()) * 2 // 3), kept, rng)
     if _LONGER.search(task.feedback):
         text = f"{text} {rng.choice(_FILLERS)}"
     for demand in demands:  # what a later change undid
@@ -94,7 +97,7 @@ def improved_text(variable: Variable, task: Task, rng: random.Random) -> str:
             text = _given(text, demand)
     for demand in demands:
         if demand.kind == "most":
-            text = _cut(text, int(demand.first), kept)
+            text = _cut(text, int(demand.first), kept, rng)
     return text
 
 
@@ -122,13 +125,44 @@ def _given(text: str, demand: Demand) -> str:
     return text
 
 
-def _cut(text: str, count: int, kept: list[str]) -> str:
-    """The text in at most `count` words: those that were not asked for go first, from the end."""
+_SMALL = frozenset(
+    {
+        "a",
+        "an",
+        "and",
+        "as",
+        "at",
+        "by",
+        "for",
+        "from",
+        "in",
+        "into",
+        "is",
+        "it",
+        "now",
+        "of",
+        "on",
+        "one",
+        "our",
+        "so",
+        "soon",
+        "the",
+        "to",
+        "very",
+        "we",
+        "will",
+        "with",
+        "you",
+    }
+)
+
+
+def _cut(text: str, count: int, kept: list[str], rng: random.Random) -> str:
+    """The text in at most `count` words: small words go first, then any that were not asked for; the opening stays."""
     words = text.split()
     wanted = {word.lower() for phrase in kept for word in phrase.split()}
-    for place in reversed(range(len(words))):
-        if len(words) <= count:
-            break
-        if words[place].lower().strip(".,!?") not in wanted and words[place].lower() not in wanted:
-            del words[place]
-    return " ".join(words[:count])
+    places = [place for place in range(2, len(words)) if words[place].lower().strip(".,!?") not in wanted]
+    rng.shuffle(places)
+    places.sort(key=lambda place: words[place].lower() not in _SMALL)
+    gone = set(places[: max(0, len(words) - count)])
+    return " ".join([word for place, word in enumerate(words) if place not in gone][:count])

@@ -1,0 +1,281 @@
+"""The simulated model: it reads what optimizers ask, and answers well as often as it is told to."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import pickle
+import random
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import opto.testing
+from opto.errors import ExecutionError
+from opto.optimizers import OPRO, OPROv2, OptoPrime, OptoPrimeMulti, OptoPrimeV2, TextGrad
+from opto.testing import Simulated
+from opto.testing.simulation.forms import SLIPS, Form, read_form, slipped
+from opto.testing.simulation.limits import OverLimitError, limited
+from opto.testing.simulation.numbers import verdict
+from opto.testing.simulation.repair import mutants, stated_cases
+from opto.testing.simulation.request import read_task
+from opto.trace import bundle, node
+
+OPTIMIZERS = [OptoPrime, OptoPrimeV2, OptoPrimeMulti, OPRO, OPROv2, TextGrad]
+
+
+def solved_after(optimizer: Any, run: Callable[[], tuple[Any, str | None]], cap: int = 40) -> int | None:
+    """How many steps it takes until `run` has nothing to say; None if `cap` are not enough."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for step in range(cap + 1):
+            output, said = run()
+            if said is None:
+                return step
+            optimizer.zero_feedback()
+            optimizer.backward(output, said)
+            optimizer.step()
+    return None
+
+
+def number() -> tuple[list[Any], Callable[[], tuple[Any, str | None]]]:
+    """A number, and a program that wants it near 7."""
+    x = node(3.0, name="x", trainable=True)
+
+    def run() -> tuple[Any, str | None]:
+        output = x * 2.0 - x * 5.0 + 1.0  # falls as x rises; -20 at 7
+        gap = -20.0 - output.data
+        return output, None if abs(gap) < 1.5 else f"The output should be {'larger' if gap > 0 else 'smaller'}."
+
+    return [x], run
+
+
+def function() -> tuple[list[Any], Callable[[], tuple[Any, str | None]]]:
+    """A function with a mistake, and a program that tests it."""
+
+    @bundle(trainable=True)
+    def factorial(n):
+        """The product of the numbers from 1 to n."""
+        if n == 0:
+            return 0
+        return n * factorial(n - 1)
+
+    def run() -> tuple[Any, str | None]:
+        for argument, expected in ((4, 24), (0, 1)):
+            try:
+                output = factorial(argument)
+            except ExecutionError as error:
+                return error.exception_node, f"factorial({argument}) failed, but it should return {expected}."
+            if output.data != expected:
+                return output, f"factorial({argument}) returned {output.data!r}, but it should return {expected}."
+        return output, None
+
+    return factorial.parameters(), run
+
+
+def message() -> tuple[list[Any], Callable[[], tuple[Any, str | None]]]:
+    """A text, and a program that wants it otherwise."""
+    text = node("We will look into the matter of the client soon", name="text", trainable=True)
+
+    @bundle()
+    def send(text):
+        """Send it."""
+        return text
+
+    def run() -> tuple[Any, str | None]:
+        output = send(text)
+        words = output.data
+        if "refund" not in words:
+            return output, 'The message should mention "refund".'
+        if "client" in words:
+            return output, 'Say "customer" instead of "client".'
+        return output, None if len(words.split()) <= 8 else "The message should have at most 8 words."
+
+    return [text], run
+
+
+PROBLEMS = [number, function, message]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_competent(kind: Any, problem: Any) -> None:
+    """With competence 1 it reads the requests of every optimizer well enough to solve each problem."""
+    parameters, run = problem()
+    memory = {"gradient_memory": 8} if kind is TextGrad else {"memory_size": 8}
+    model = Simulated(1.0, seed=3)
+    assert solved_after(kind(parameters, model, **memory), run) is not None
+    assert all(answer.good for answer in model.answers)
+
+
+@pytest.mark.parametrize("problem", [number, message])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_incompetent(kind: Any, problem: Any) -> None:
+    """With competence 0 nothing is solved, and nothing is raised."""
+    parameters, run = problem()
+    model = Simulated(0.0, seed=1)
+    assert solved_after(kind(parameters, model), run, cap=6) is None
+    assert model.answers
+    assert not any(answer.good for answer in model.answers)
+
+
+def test_incompetent_code() -> None:
+    """Code is hardly ever repaired by chance: an answer without competence is an edit at a random place."""
+    outcomes = []
+    for seed in range(5):
+        parameters, run = function()
+        outcomes.append(solved_after(OptoPrime(parameters, Simulated(0.0, seed=seed)), run, cap=4))
+    assert outcomes.count(None) >= 4
+
+
+@pytest.mark.parametrize("competence", [0.3, 0.6, 0.9])
+def test_share_of_good_answers(competence: float) -> None:
+    """Over 600 requests the share of good answers is the competence, within four standard errors."""
+    model = Simulated(competence, seed=5)
+    form = {"role": "system", "content": 'Answer in this form: {"reasoning": "why", "suggestion": {"name": "value"}}'}
+    for place in range(600):
+        model([form, {"role": "user", "content": f"#Variables\n(float) x0={place}.0\n#Feedback\nlarger\n"}])
+    share = sum(answer.good for answer in model.answers) / 600
+    assert abs(share - competence) < 4 * (competence * (1 - competence) / 600) ** 0.5
+    assert {answer.flaw for answer in model.answers if not answer.good} > {"wrong value", "unchanged", "prose only"}
+
+
+def requests_of(kind: Any) -> list[tuple[Any, Any]]:
+    """What an optimizer asks in one step on the number."""
+    seen: list[tuple[Any, Any]] = []
+
+    def asked(messages: Any, **options: Any) -> str:
+        seen.append((messages, options))
+        return "no"
+
+    parameters, run = number()
+    solved_after(kind(parameters, asked), run, cap=1)
+    return seen
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_reading(kind: Any) -> None:
+    """In the requests of every optimizer it finds the value, what was said, and the form of the answer."""
+    for messages, options in requests_of(kind):
+        task, form = read_task(messages), read_form(messages, options)
+        assert task.variables
+        assert task.variables[0].is_number
+        assert task.feedback
+        assert form.kind in ("json", "tags", "prose")
+        assert form.kind != "prose" or kind is TextGrad
+
+
+def test_deterministic() -> None:
+    """Equal seeds and requests give equal answers; an equal request later in a run is answered anew."""
+    request = [{"role": "user", "content": "#Variables\n(float) x0=1.0\n#Feedback\nThe output should be larger.\n"}]
+    one, other, third = Simulated(0.5, 1), Simulated(0.5, 1), Simulated(0.5, 2)
+    first = [one(request).text for _ in range(20)]
+    assert first == [other(request).text for _ in range(20)]
+    assert first != [third(request).text for _ in range(20)]
+    assert len(set(first)) > 1
+    copied = pickle.loads(pickle.dumps(one))
+    assert copied(request) == copy.deepcopy(one)(request) == one(request)
+
+
+def test_reserved_places() -> None:
+    """Concurrent equal requests are told apart by their reserved places, whichever is answered first."""
+    request = [{"role": "user", "content": "#Variables\n(float) x0=1.0\n#Feedback\nlarger\n"}]
+    model, again = Simulated(0.5, 1), Simulated(0.5, 1)
+    first, second = model.reserve(request), model.reserve(request)
+    late, early = model(request, **second).text, model(request, **first).text
+    assert [early, late] == [again(request).text for _ in range(2)]
+
+
+def test_labelled() -> None:
+    """It says that it is a simulation, and that its tokens are estimates."""
+    response = Simulated(1.0)([{"role": "user", "content": "Hello"}])
+    assert response.model.startswith("simulated")
+    assert "estimated" in response.id
+    assert response.usage is not None
+    assert response.usage.total_tokens > 0
+    assert "simulation" in (Simulated.__doc__ or "").splitlines()[0]
+
+
+@pytest.mark.parametrize("competence", [-0.1, 1.5, True, "0.5"])
+def test_competence_is_a_probability(competence: Any) -> None:
+    """Anything else than a probability is refused."""
+    with pytest.raises(ValueError, match="competence must be a probability"):
+        Simulated(competence)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("f(2) returned 3, but it should return 4.", [("f(2)", 4)]),
+        ("f([1, 2], 'a)') == {'a': 1}", [("f([1, 2], 'a)')", {"a": 1})]),
+        ("expected f(x) to be 3", []),
+        ("f(1) returned 2. f(3) must be 9", [("f(3)", 9)]),
+    ],
+)
+def test_stated_cases(said: str, expected: list[tuple[str, Any]]) -> None:
+    """Test cases are read out of words: the call and what it should give."""
+    assert [(case.call, case.expected) for case in stated_cases(said, "f")] == expected
+
+
+def test_mutants() -> None:
+    """Every small edit of code is code, and another than it."""
+    source = "def f(n, m):\n    while n < m and n != 3:\n        n += 1\n    return range(n)"
+    found = mutants(source)
+    assert len(found) > 10
+    for text in found:
+        ast.parse(text)
+    assert ast.unparse(ast.parse(source)) not in found
+    assert mutants("def f(:") == []
+
+
+@pytest.mark.parametrize("source", ["while True: pass", "x = 3\nwhile True: x = x * x"])
+def test_limits(source: str) -> None:
+    """Made-up code that does not end, or whose numbers explode, is stopped."""
+    with pytest.raises(OverLimitError, match="stopped"):
+        limited(lambda: exec(compile(source, "<made up>", "exec"), {}) if "x" not in source else _run(source))
+
+
+def _run(source: str) -> None:
+    namespace: dict[str, Any] = {}
+    body = "\n".join(f"    {line}" for line in source.splitlines())
+    exec(compile(f"def f():\n{body}\nf()", "<made up>", "exec"), namespace)
+
+
+@pytest.mark.parametrize("kind", [*SLIPS])
+def test_slips_differ(kind: str) -> None:
+    """A slip changes how an answer is written."""
+    forms = {
+        "json": Form("json", ("reasoning", "suggestion")),
+        "tags": Form("tags", ("reasoning", "variable", "name", "value")),
+        "tag": Form("tag", ("new",)),
+        "choice": Form("choice", ("reasoning", "best")),
+        "prose": Form("prose"),
+    }
+    text = forms[kind].written({"x0": 3}, "It's too small, or so it seems.")
+    names = set()
+    for seed in range(60):
+        changed, name = slipped(text, forms[kind], random.Random(seed))
+        names.add(name)
+        assert changed != text, name
+    assert names == set(SLIPS[kind])
+
+
+@pytest.mark.parametrize(
+    ("said", "way"), [("It should be larger.", 1), ("too large", -1), ("fine", 0), ("larger\nsmaller\nlower", -1)]
+)
+def test_verdict(said: str, way: int) -> None:
+    """More, less, or neither is read from words."""
+    assert verdict(said) == way
+
+
+def test_stands_alone() -> None:
+    """The reading and answering need nothing of opto, so that other environments can use them."""
+    folder = Path(opto.testing.__file__).parent
+    code = f"import sys; sys.path.append({str(folder)!r}); import simulation; print('opto' in sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
