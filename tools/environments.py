@@ -74,6 +74,23 @@ def ensure(name: str, interpreter: Interpreter, *requirements: str) -> Path:
     return python
 
 
+def add(python: Path, *requirements: str) -> bool:
+    """Whether these requirements are now in an environment that `ensure` made; each set is installed once."""
+    folder = python.parents[1]
+    stamp = folder / f"added-{hashlib.sha256(repr(requirements).encode()).hexdigest()[:16]}"
+    if stamp.exists():
+        return True
+    interpreter = Interpreter((sys.version_info[0], sys.version_info[1]), sys.executable)
+    uv = _find_uv(interpreter)
+    done = uv is not None and _run(
+        [uv, "pip", "install", "--quiet", "--python", str(python), *requirements], _uv_environment(interpreter)
+    )
+    done = done or _run([str(python), "-m", "pip", "install", "--quiet", *requirements], dict(os.environ), show=False)
+    if done:
+        stamp.touch()
+    return done
+
+
 def _stamp(interpreter: Interpreter, requirements: tuple[str, ...]) -> list[str]:
     content = [interpreter.name, interpreter.path, *requirements]
     if "-e" in requirements:

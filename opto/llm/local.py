@@ -28,10 +28,10 @@ _EXTRA = "local"
 
 
 class LocalModel:
-    """A small model in this process, served on a free port of loopback while the `with` block lasts.
+    r"""A small model in this process, served on a free port of loopback while the `with` block lasts.
 
         with LocalModel() as local:
-            local.complete("Where is the station?\\nLabel:", labels=[" place", " time"])     # " place" or " time"
+            local.complete("Where is the station?\nLabel:", labels=[" place", " time"])      # " place" or " time"
             model = local.model(max_tokens=50)                                 # an opto.llm model, through LiteLLM
             model([{"role": "user", "content": "Say hello."}])
 
@@ -119,14 +119,17 @@ class LocalModel:
         """What follows a text, without any form of chat: the likeliest next token each time.
 
         Args:
-            prompt: the text.
+            prompt: the text; not empty.
             labels: the answers to choose from; the model can give no other.
             max_tokens: the longest answer.
 
         Raises:
+            ValueError: the prompt is empty, or `labels` are not texts.
             RuntimeError: it has not been started.
             ModelError: it could not answer, as when the prompt is longer than `context`.
         """
+        if not isinstance(prompt, str) or not prompt:
+            raise ValueError(f"prompt must be a text that is not empty, got {prompt!r}.")
         request: dict[str, Any] = {"prompt": prompt, "max_tokens": max_tokens, "temperature": 0.0}
         if labels is not None:
             request["grammar"] = grammar_of(labels)
@@ -139,7 +142,7 @@ class LocalModel:
             raise ModelError(f"The local model could not answer: {answer.get('error', answer)}")
         text = str(answer["choices"][0]["text"])
         if labels is not None and text not in labels:
-            raise ModelError(f"The local model's answer {text!r} was cut short: a label needs more than {max_tokens=}.")
+            raise ModelError(f"The local model's answer {text!r} is no label: {max_tokens=} may be too few.")
         return text
 
     def _running(self) -> Any:

@@ -16,6 +16,7 @@ from examples.demo.answers import RECORDINGS
 from opto.llm import Recorded
 
 _ROOT = Path(__file__).parents[2]
+_REPLAYED = [part for part in PARTS if part != "classify"]
 
 
 def _environment(seed: str) -> dict[str, str]:
@@ -32,7 +33,7 @@ def _no_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_replays_under_two_hash_seeds(tmp_path: Path) -> None:
     """Two runs with different hash seeds succeed and show the same, save for the seconds."""
-    command = [sys.executable, "-m", "examples.demo", "--pictures", str(tmp_path)]
+    command = [sys.executable, "-m", "examples.demo", *_REPLAYED, "--pictures", str(tmp_path)]
     runs = [
         subprocess.Popen(command, env=_environment(seed), cwd=_ROOT, stdout=subprocess.PIPE, text=True)
         for seed in ("1", "2")
@@ -45,7 +46,7 @@ def test_replays_under_two_hash_seeds(tmp_path: Path) -> None:
     assert "What was gained" in first
 
 
-@pytest.mark.parametrize("role", [*PARTS, "questions-program"])
+@pytest.mark.parametrize("role", [*_REPLAYED, "questions-program"])
 def test_every_exchange_is_from_a_model(role: str) -> None:
     """Each role has a record that says who answered."""
     recorded = Recorded(RECORDINGS / f"{role}.json")
@@ -73,3 +74,15 @@ def test_changed_data_fails_loudly(
     shown = capsys.readouterr().out
     assert "The replay failed" in shown
     assert "How many days has a week?" in shown
+
+
+def test_part_without_local_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the local model is not installed its part says so, the others run, and the exit status tells."""
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    assert main(["classify", "numbers", "--pictures", str(tmp_path)]) == 1
+    shown = capsys.readouterr().out
+    assert "This part is not available" in shown
+    assert "opto-trace[local]" in shown
+    assert "distance to the unknown target" in shown

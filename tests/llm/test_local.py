@@ -27,6 +27,8 @@ def test_arguments() -> None:
         LocalModel("nowhere.gguf")
     with pytest.raises(RuntimeError, match="has not been started"):
         LocalModel().complete("hello")
+    with pytest.raises(ValueError, match="prompt"):
+        LocalModel().complete("")
 
 
 def test_grammar() -> None:
