@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,10 @@ from opto.llm import Budget
 from opto.llm.local import LocalModel, installed
 
 pytestmark = [
-    pytest.mark.skipif(not installed(), reason="needs the extra local: make test-local"),
+    # `make test-local` sets the variable: there a model that is missing is a failure.
+    pytest.mark.skipif(
+        not installed() and "OPTO_TEST_LOCAL" not in os.environ, reason="needs the extra local: make test-local"
+    ),
     # Said by libraries below LiteLLM; what is tested here is the model.
     pytest.mark.filterwarnings("default"),
 ]
