@@ -1,7 +1,7 @@
 """Models through AutoGen, where it is installed.
 
-AutoGen loads hundreds of modules and leaves an event loop open, which would be held against whichever test runs later. So
-its tests have a process of their own.
+AutoGen loads hundreds of modules and leaves an event loop open, which would be held against whichever test runs later.
+So its tests have a process of their own.
 """
 
 import importlib.util
