@@ -6,8 +6,17 @@ from typing import Any
 
 from opto.errors import BudgetExceededError
 from opto.llm.model import Model
+from opto.optimizers import prompts
 
-__all__ = ["ThroughCallLLM", "content_text", "conversation", "is_replaced", "may_refuse_format", "user_text"]
+__all__ = [
+    "ThroughCallLLM",
+    "content_text",
+    "conversation",
+    "is_replaced",
+    "may_refuse_format",
+    "repair_turn",
+    "user_text",
+]
 
 
 class ThroughCallLLM(Model):
@@ -35,6 +44,12 @@ def is_replaced(optimizer: Any, name: str) -> bool:
 def conversation(system: str, user: str) -> list[dict[str, Any]]:
     """The messages of a first request."""
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+
+
+def repair_turn(answer: str, reasons: str) -> list[dict[str, Any]]:
+    """The messages that give an answer back, with the reasons why it cannot be used."""
+    repair = prompts.fill("repair.txt", reasons=reasons)
+    return [{"role": "assistant", "content": answer}, {"role": "user", "content": repair}]
 
 
 def user_text(messages: Any) -> str:

@@ -7,7 +7,7 @@ sorted by score in ascending order, and asks for new ones that score higher. It 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opto.optimizers import prompts
@@ -15,14 +15,17 @@ from opto.optimizers.asking import conversation
 from opto.optimizers.attempts import Attempt
 from opto.optimizers.candidates import Candidate, ask_for_candidate, valid_ones
 from opto.optimizers.canonical import canonical, canonical_repr
+from opto.optimizers.cutting import cut, left_out
 from opto.optimizers.drivers import Proposal, describe, together
 from opto.optimizers.forms import JSONForm, PromptForm, replace_headings
+from opto.optimizers.limiting import LimitedOptimizer
+from opto.optimizers.narrowing import LEAST, narrowed, values_within
 from opto.optimizers.problem import node_to_function_feedback
+from opto.optimizers.prompt_limits import latest
 from opto.optimizers.rendering import HEADINGS, constraint_lines
 from opto.optimizers.scores import score_of
 from opto.optimizers.scoring import Score, checked_score, completed, scored
 from opto.optimizers.solutions import Solution, SolutionMemory
-from opto.optimizers.suggesting import SuggestingOptimizer
 from opto.optimizers.symbols import OptimizerPromptSymbolSet, TagsForm
 from opto.trace.propagators import TraceGraph
 
@@ -33,10 +36,11 @@ if TYPE_CHECKING:
 
 __all__ = ["OPRO", "OPROv2"]
 
+_UNLIMITED = 1 << 62
 _KEYS = {"reasoning": "reasoning", "answer": None, "suggestion": "suggestion"}
 
 
-class OPRO(SuggestingOptimizer):
+class OPRO(LimitedOptimizer):
     """Shows a language model the best values so far with their scores, and tries what it proposes.
 
     Scores come from one of two places. Given a function `score`, a step scores all proposals and sets the best values
@@ -60,6 +64,8 @@ class OPRO(SuggestingOptimizer):
         score: `score(values) -> float`: how good values of all trainable parameters are. Values on which it raises are
             remembered without a score, with the error as a remark.
         temperature: goes with each request; the paper has 1. None leaves it to the model.
+        max_prompt_tokens: the most tokens of a prompt, as in `OptoPrime`. The worst solutions give way first, the best
+            one last; then the middles of what was said, and of the variables. Whatever is missing is said.
         **kwargs: the other options of `SuggestingOptimizer`: `objective` (what the task is about), `max_tokens`,
             `retries`...
 
@@ -137,7 +143,16 @@ class OPRO(SuggestingOptimizer):
             raise
 
     def construct_prompt(self, present: Solution) -> tuple[str, str]:
-        """The system message and the user message."""
+        """The system message and the user message, within the tokens that a prompt may have.
+
+        Raises:
+            PromptTooLongError: not even the least that must be shown fits.
+        """
+        system, user = self._limits().first_fitting(self._drafts(present))
+        return system["content"], user["content"]
+
+    def _drafts(self, present: Solution) -> Iterator[list[dict[str, Any]]]:
+        """Drafts of the request for proposals."""
         form = self.form
         headings = {name: form.headings[name] for name in ("instruction", "variables", "feedback")}
         headings["solutions"] = headings["variables"].replace("Variables", "Solutions")
@@ -145,17 +160,44 @@ class OPRO(SuggestingOptimizer):
         system = prompts.fill("opro_system.txt", **headings, format=example)
         free = [parameter for parameter in self.parameters if parameter.trainable]
         facts = node_to_function_feedback(TraceGraph([(each._level, each) for each in free])).roots
-        variables = form.values(facts, "variables")
-        if "constraints" in form.headings and (said := constraint_lines(facts)):
-            variables = f"{variables}\n{said}"
-        sections = {
-            "instruction": replace_headings(self.objective, form.headings),
-            "variables": variables,
-            "solutions": "\n\n".join(self._shown(number, each) for number, each in enumerate(self.memory, 1)),
-            "feedback": _verdict(present),
+        solutions = [self._shown(number, each) for number, each in enumerate(self.memory, 1)]
+
+        def write(limits: Mapping[str, int]) -> list[dict[str, Any]]:
+            shown = [cut(text, limits["solution"]) for text in solutions[len(solutions) - limits["solutions"] :]]
+            missing = len(solutions) - len(shown)
+            sections = {
+                "instruction": replace_headings(self.objective, form.headings),
+                "variables": self._variables(facts, limits["variables"]),
+                "solutions": "\n\n".join([*([left_out(missing, "worse solutions")] if missing else []), *shown]),
+                "feedback": cut(_verdict(present), limits["feedback"]),
+            }
+            user = "\n\n".join(f"{headings[name]}\n{text}".rstrip() for name, text in sections.items())
+            return conversation(system, f"{user}\n\nYour response:")
+
+        whole = {
+            "solutions": len(solutions),
+            "solution": max(map(len, solutions), default=0),
+            "feedback": len(_verdict(present)),
+            "variables": len(self._variables(facts, _UNLIMITED)),
         }
-        user = "\n\n".join(f"{headings[name]}\n{text}".rstrip() for name, text in sections.items())
-        return system, f"{user}\n\nYour response:"
+        yield write(whole)
+        room = self._limits().left(*(each["content"] for each in write({**whole, "solutions": 0})))
+        best = 0 if room is None else len(solutions) - latest(solutions, room, self._limits().count)
+        yield from narrowed(
+            write,
+            ("solutions", max(best, min(1, len(solutions))), min(1, len(solutions))),
+            ("solution", whole["solution"], LEAST),
+            ("solutions", 0, 0),
+            ("feedback", whole["feedback"], LEAST),
+            ("variables", whole["variables"], LEAST),
+        )
+
+    def _variables(self, facts: Facts, limit: int) -> str:
+        """The present values, and what is said of them."""
+        variables = values_within(self.form, facts, "variables", limit)
+        cut_facts: Facts = {name: (value, said and cut(said, limit)) for name, (value, said) in facts.items()}
+        said = constraint_lines(cut_facts) if "constraints" in self.form.headings else ""
+        return f"{variables}\n{said}" if said else variables
 
     def _shown(self, number: int, solution: Solution) -> str:
         facts: Facts = {name: (value, None) for name, value in solution.values.items()}

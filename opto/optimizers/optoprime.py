@@ -16,9 +16,10 @@ from opto.optimizers.buffers import FIFOBuffer
 from opto.optimizers.drivers import Proposal
 from opto.optimizers.forms import JSON_KEYS, JSONForm, PromptForm, checked_names, replace_headings
 from opto.optimizers.images import images_of, with_images
+from opto.optimizers.limiting import LimitedOptimizer
 from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.problem import FunctionFeedback, node_to_function_feedback, problem_names
-from opto.optimizers.prompt_limits import SHORT, PromptLimits, checked_limit, note_on_past, past_attempts
+from opto.optimizers.prompt_limits import SHORT, PromptLimits, note_on_past, past_attempts
 from opto.optimizers.rendering import HEADINGS, ProblemInstance
 from opto.optimizers.suggesting import SuggestingOptimizer
 from opto.optimizers.telling import problem_facts
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["FunctionFeedback", "OptoPrime", "ProblemInstance", "node_to_function_feedback"]
 
 
-class OptoPrime(SuggestingOptimizer):
+class OptoPrime(LimitedOptimizer):
     """Shows a language model the traced run and its feedback, and applies what it suggests.
 
     A step asks once. An answer that cannot be read, and values that do not suit their parameter (the wrong type, a
@@ -81,14 +82,13 @@ class OptoPrime(SuggestingOptimizer):
         summary_log: the last problems: dicts of `problem_instance` and `summary`; None without logging.
     """
 
-    def __init__(  # noqa: PLR0913  # the options
+    def __init__(
         self,
         parameters: Iterable[ParameterNode[Any]],
         llm: Any = None,
         *args: Any,
         include_example: bool = False,
         memory_size: int = 0,
-        max_prompt_tokens: int | None = None,
         images: bool | None = None,
         prompt_symbols: Mapping[str, str] | None = None,
         json_keys: Mapping[str, str | None] | None = None,
@@ -98,7 +98,6 @@ class OptoPrime(SuggestingOptimizer):
         super().__init__(parameters, llm, *args, **kwargs)
         self.include_example = include_example
         self.memory: FIFOBuffer[dict[str, str]] = FIFOBuffer(memory_size)
-        self.max_prompt_tokens = checked_limit(max_prompt_tokens)
         self.images = images
         self.summary_log: list[dict[str, Any]] | None = None if self.log is None else []
         self.prompt_symbols: dict[str, str] = checked_names("prompt_symbols", prompt_symbols, HEADINGS)
@@ -184,8 +183,7 @@ class OptoPrime(SuggestingOptimizer):
         return past_attempts(attempts, None if short or not attempts else limits.left(*around), limits)
 
     def _limits(self, summary: FunctionFeedback | None = None) -> PromptLimits:
-        model = None if is_replaced(self, "call_llm") else self._answering_model
-        limits = PromptLimits(self.max_prompt_tokens, self.max_tokens, model, repairs=self.retries > 0)
+        limits = super()._limits()
         limits.images = len(self._images(summary)) if summary is not None else 0
         return limits
 
@@ -195,11 +193,6 @@ class OptoPrime(SuggestingOptimizer):
             return []
         found = images_of(summary, self.max_prompt_tokens)
         return found if found and (self.images or accepts_images(self._answering_model())) else []
-
-    def _fit_repair(self, messages: list[dict[str, Any]], answer: str, reasons: str) -> tuple[str, str]:
-        limits = self._limits()
-        limits.images = sum(isinstance(each["content"], list) and len(each["content"]) // 2 for each in messages)
-        return limits.repair(messages, answer, reasons)
 
     # ---- stepping
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from opto.errors import PromptTooLongError
 from opto.llm.tokens import IMAGE_TOKENS, MESSAGE_TOKENS, TokenCounter, context_window, token_counter
 from opto.optimizers import prompts
-from opto.optimizers.asking import content_text
+from opto.optimizers.asking import content_text, repair_turn
 from opto.optimizers.cutting import cut
 from opto.optimizers.fitting import whole
 
 if TYPE_CHECKING:
     from opto.optimizers.rendering import ProblemInstance
 
-__all__ = ["SHORT", "PromptLimits", "checked_limit", "note_on_past", "past_attempts"]
+__all__ = ["SHORT", "PromptLimits", "checked_limit", "latest", "note_on_past", "past_attempts"]
+
+_Messages = list[dict[str, Any]]
 
 SHORT = 8_000
 """A prompt of so many characters fits everywhere: nobody is asked for the window of the model, nor for its tokens."""
@@ -38,6 +40,7 @@ class PromptLimits:
 
     Attributes:
         images: how many images go with the prompt.
+        kept: the part of the tokens, from 0 to 1, that is kept for what later requests add to the prompt.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class PromptLimits:
     ) -> None:
         self.most, self.max_tokens, self.repairs = most, max_tokens, repairs
         self.images = 0
+        self.kept = 0.0
         self._model = model
 
     @cached_property
@@ -60,13 +64,55 @@ class PromptLimits:
         window = context_window(self._model())
         return None if window is None else max(window - self.max_tokens, 0)
 
+    @property
+    def spare(self) -> int:
+        """The tokens that are kept for a repair."""
+        return min((self.tokens or 0) // _FOR_REPAIR, _MOST_FOR_REPAIR) if self.repairs else 0
+
     def left(self, *texts: str) -> int | None:
-        """The tokens that are left beside these texts, the marks of messages, and what is kept for a repair."""
+        """The tokens that are left beside these texts, the marks of messages, and what is kept for later requests."""
         if self.tokens is None:
             return None
-        spare = min(self.tokens // _FOR_REPAIR, _MOST_FOR_REPAIR) if self.repairs else 0
         marks = MESSAGE_TOKENS * _MESSAGES + IMAGE_TOKENS * self.images
-        return self.tokens - spare - marks - sum(self.count(text) for text in texts)
+        kept = self.spare + int(self.kept * self.tokens)
+        return self.tokens - kept - marks - sum(self.count(text) for text in texts)
+
+    def used(self, messages: Sequence[Mapping[str, Any]]) -> int:
+        """The tokens of a conversation."""
+        total = MESSAGE_TOKENS * (len(messages) + 1)
+        for message in messages:
+            content = message["content"]
+            images = 0 if isinstance(content, str) else sum(part.get("type") == "image_url" for part in content)
+            total += IMAGE_TOKENS * images + self.count(content_text(content))
+        return total
+
+    def is_short(self, messages: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether a conversation fits everywhere, so that nobody need be asked."""
+        return self.most is None and sum(len(content_text(each["content"])) for each in messages) <= SHORT
+
+    def first_fitting(self, drafts: Iterable[_Messages], *, spared: float = 1.0) -> _Messages:
+        """The first of some drafts of a conversation that fits.
+
+        Args:
+            drafts: from the fullest to the least, at least one.
+            spared: the part of `spare` that must stay free.
+
+        Raises:
+            PromptTooLongError: not even the last fits; it tells the tokens that are needed.
+        """
+        used = 0
+        for draft in drafts:
+            if self.is_short(draft) or self.tokens is None:
+                return draft
+            used = self.used(draft)
+            if used + int(spared * self.spare) <= self.tokens:
+                return draft
+        needed = used + int(spared * min(used // (_FOR_REPAIR - 1) + 1, _MOST_FOR_REPAIR)) * self.repairs
+        raise PromptTooLongError(
+            f"The prompt needs at least {needed:,} tokens, but it may have {self.tokens:,} (max_prompt_tokens, by "
+            "default the model's window without max_tokens): allow more, or shorten the objective.",
+            needed=needed,
+        )
 
     def fitted(self, draft: ProblemInstance, *around: str) -> ProblemInstance:
         """The problem in words, whole if it is short or if there is no limit, else within what is left beside `around`.
@@ -89,20 +135,20 @@ class PromptLimits:
                 needed=needed,
             ) from None
 
-    def repair(self, messages: Sequence[Mapping[str, Any]], answer: str, reasons: str) -> tuple[str, str]:
-        """The answer and the reasons, without their middles where they do not fit behind the messages."""
-        if self.most is None and sum(len(str(each["content"])) for each in messages) + len(answer) <= SHORT:
-            return answer, reasons
-        if self.tokens is None:
-            return answer, reasons
-        used = (
-            IMAGE_TOKENS * self.images
-            + sum(self.count(content_text(each["content"])) for each in messages)
-            + MESSAGE_TOKENS * (len(messages) + 3)
-        )
+    def repair(self, messages: _Messages, answer: str, reasons: str) -> tuple[str, str] | None:
+        """The answer and the reasons, without their middles where they do not fit behind the messages.
+
+        Returns:
+            Both; None where not even the least of them fits.
+        """
         limit = max(len(answer), len(reasons))
         fitting = answer, reasons
-        while self.count(fitting[0]) + self.count(fitting[1]) > self.tokens - used and limit > 1:
+        if self.is_short([*messages, *repair_turn(*fitting)]) or self.tokens is None:
+            return fitting
+        left = self.tokens - self.used(messages) + MESSAGE_TOKENS
+        while self.used(repair_turn(*fitting)) > left:
+            if limit <= 1:
+                return None
             limit //= 2
             fitting = cut(answer, max(limit // 2, 1)), cut(reasons, limit)
         return fitting
@@ -112,14 +158,19 @@ def past_attempts(attempts: Sequence[str], left: int | None, limits: PromptLimit
     """The part of a prompt that tells of past attempts: all of them, or the latest that fit in what is left."""
     if left is None or not attempts:
         return _told(attempts, 0)
-    total, first = 0, len(attempts)
-    while first > 0 and (total := total + limits.count(attempts[first - 1])) <= left:
-        first -= 1
-    for missing in range(first, len(attempts)):
+    for missing in range(latest(attempts, left, limits.count), len(attempts)):
         if limits.count(text := _told(attempts, missing)) <= left:
             return text
     note = note_on_past(attempts)
     return note if limits.count(note) <= left else ""
+
+
+def latest(texts: Sequence[str], left: int, count: TokenCounter) -> int:
+    """The place of the first of the last texts that fit in what is left, each with the blank line behind it."""
+    total, first = 0, len(texts)
+    while first > 0 and (total := total + count(f"{texts[first - 1]}\n\n")) <= left:
+        first -= 1
+    return first
 
 
 def _told(attempts: Sequence[str], missing: int) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from opto.errors import ReplayError, SuggestionError, SuggestionWarning, UnreachedFeedbackWarning
 from opto.optimizers import prompts
-from opto.optimizers.asking import ThroughCallLLM, conversation, is_replaced, may_refuse_format, user_text
+from opto.optimizers.asking import ThroughCallLLM, conversation, is_replaced, may_refuse_format, repair_turn, user_text
 from opto.optimizers.attempts import Attempt
 from opto.optimizers.canonical import plain
 from opto.optimizers.drivers import Reply, Request, describe, run
@@ -206,10 +206,10 @@ class SuggestingOptimizer(Optimizer):
         for _ in range(self.retries):
             if not attempt.reasons:
                 break
-            reasons = "\n".join(f"- {reason}" for reason in attempt.reasons)
-            text, reasons = self._fit_repair(messages, text, reasons)
-            repair = prompts.fill("repair.txt", reasons=reasons)
-            messages = [*messages, {"role": "assistant", "content": text}, {"role": "user", "content": repair}]
+            fitting = self._fit_repair(messages, text, "\n".join(f"- {reason}" for reason in attempt.reasons))
+            if fitting is None:
+                break
+            messages = [*messages, *repair_turn(*fitting)]
             try:
                 later, text = yield from self._attempt(messages, "repair", **how)
             except ReplayError:  # a replay must not go another way than the run that was recorded
@@ -219,8 +219,8 @@ class SuggestingOptimizer(Optimizer):
             attempt = attempt.then(later)
         return attempt
 
-    def _fit_repair(self, messages: list[dict[str, Any]], answer: str, reasons: str) -> tuple[str, str]:
-        """An answer and the reasons why it cannot be used, as long as the model can read them."""
+    def _fit_repair(self, messages: list[dict[str, Any]], answer: str, reasons: str) -> tuple[str, str] | None:
+        """An answer and the reasons why it cannot be used, as long as the model can read them; None where it cannot."""
         return answer, reasons
 
     def _attempt(

@@ -5,7 +5,7 @@ The method of "TextGrad: Automatic 'Differentiation' via Text" (Yuksekgonul et a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,14 @@ from opto.optimizers import prompts
 from opto.optimizers.asking import ThroughCallLLM, conversation, is_replaced
 from opto.optimizers.attempts import Attempt
 from opto.optimizers.buffers import FIFOBuffer
+from opto.optimizers.cutting import cut, left_out
 from opto.optimizers.drivers import Proposal, Request, together
 from opto.optimizers.formats import strip_thinking
 from opto.optimizers.forms import PromptForm
+from opto.optimizers.limiting import LimitedOptimizer
+from opto.optimizers.narrowing import LEAST, narrowed, values_within
 from opto.optimizers.problem import FunctionFeedback, node_to_function_feedback, problem_names
 from opto.optimizers.rendering import truncate_expression
-from opto.optimizers.suggesting import SuggestingOptimizer
 from opto.optimizers.symbols import OptimizerPromptSymbolSet, TagsForm
 from opto.optimizers.textual_gradients import Edge, Gradients, Path, joined, passes_on
 from opto.trace.nodes import ExceptionNode, get_op_name
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
     from opto.trace.nodes import Node, ParameterNode
 
 __all__ = ["TextGrad"]
+
+_Messages = list[dict[str, Any]]
+_LONGEST = 1 << 20
+_READABLE = 200
+"""Values are cut to this many characters before other inputs are left out."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class _Run:
     values: Facts
 
 
-class TextGrad(SuggestingOptimizer):
+class TextGrad(LimitedOptimizer):
     """Passes criticism from the outputs to the parameters, one call of the program at a time, and rewrites each by it.
 
     The feedback is the criticism of the output. For each call between an output and a parameter, the model sees the
@@ -68,9 +75,12 @@ class TextGrad(SuggestingOptimizer):
             anyway.
         in_context_examples: good values, to show what is wanted.
         gradient_memory: momentum: of how many past steps a parameter's criticism is shown again.
-        value_limit: how many characters of a value are shown when an input is criticized; the parameter that is
-            rewritten is never cut.
+        value_limit: how many characters of a value are shown when an input is criticized.
         gradient_limit: how many characters of the criticism of one node are shown.
+        max_prompt_tokens: the most tokens of a prompt, as in `OptoPrime`. When an input is criticized, the middles of
+            values give way first, then documentation, other inputs, and the middles of criticism; when a parameter is
+            rewritten, past criticism does, then the examples, and the middles of criticism and of the parameter, which
+            is not cut otherwise. Wherever something is missing, the prompt says so.
         **kwargs: the other options of `SuggestingOptimizer`: `objective`, `retries`, `all_or_nothing`...
 
     Attributes:
@@ -126,7 +136,7 @@ class TextGrad(SuggestingOptimizer):
         names = problem_names([node for _, node in graph])
         facts = node_to_function_feedback(graph, names=names)
         values = {**facts.roots, **facts.others, **facts.output}
-        run = _Run(path, Gradients(graph, self.gradient_limit), facts, names, values)
+        run = _Run(path, Gradients(graph), facts, names, values)
         for nodes in path.rounds():
             yield from self._pass_back(run, nodes)
         collected = {parameter: run.gradients.of(parameter) for parameter in path.free}
@@ -152,7 +162,7 @@ class TextGrad(SuggestingOptimizer):
         if not edges:
             return
         system = prompts.load("textgrad_backward_system.txt")
-        asked = [conversation(system, self._about_edge(edge, run)) for edge in edges]
+        asked = [self._limits().first_fitting(self._about_edge(system, edge, run), spared=0) for edge in edges]
         answers = yield from together([self._criticism(messages) for messages in asked])
         for edge, text in zip(edges, answers, strict=True):
             run.gradients.add(edge.parent, text)
@@ -169,49 +179,88 @@ class TextGrad(SuggestingOptimizer):
     def _update(
         self, parameter: ParameterNode[Any], texts: list[str], facts: FunctionFeedback, verbose: bool | str
     ) -> Proposal[Attempt]:
-        messages = conversation(self._update_system(parameter), self._about_parameter(parameter, texts, facts))
+        messages = self._limits().first_fitting(self._about_parameter(parameter, texts, facts))
         return (yield from self._attempts(messages, verbose, purpose="update", only=[parameter]))
 
     # ---- prompts
 
-    def _about_edge(self, edge: Edge, run: _Run) -> str:
+    def _about_edge(self, system: str, edge: Edge, run: _Run) -> Iterator[_Messages]:
+        """Drafts of the request for the criticism of an input."""
         child, names, values = edge.child, run.names, run.values
         name, target = names[id(child)], names[id(edge.parent)]
         arguments = {key: names[id(parent)] for key, parent in child._inputs.items()}
         given = dict.fromkeys([*arguments.values(), target])
         function = _function_name(child)
-        return prompts.fill(
-            "textgrad_backward.txt",
-            objective=self.objective,
-            call=f"{name} = {function}({', '.join(f'{key}={value}' for key, value in arguments.items())})",
-            documentation=run.facts.documentation.get(function) or "(nothing is said of it)",
-            inputs=self._values({each: values[each] for each in given}),
-            output=self._values({name: values[name]}),
-            gradients=run.gradients.shown(child),
-            target=target,
+        said = run.facts.documentation.get(function) or "(nothing is said of it)"
+        call = f"{name} = {function}({', '.join(f'{key}={value}' for key, value in arguments.items())})"
+        criticism = run.gradients.of(child)
+
+        def write(limits: dict[str, int]) -> _Messages:
+            shown = [target, *[each for each in given if each != target][: limits["inputs"] - 1]]
+            inputs = self._values({each: values[each] for each in given if each in set(shown)}, limits["values"])
+            missing = [left_out(len(given) - len(shown), "values")] if len(shown) < len(given) else []
+            user = prompts.fill(
+                "textgrad_backward.txt",
+                objective=self.objective,
+                call=cut(call, limits["call"]),
+                documentation=cut(said, limits["documentation"]),
+                inputs="\n\n".join([inputs, *missing]),
+                output=self._values({name: values[name]}, limits["values"]),
+                gradients=joined(criticism, limits["gradients"]),
+                target=target,
+            )
+            return conversation(system, user)
+
+        return narrowed(
+            write,
+            ("values", self.value_limit if self.value_limit >= 0 else _LONGEST, _READABLE),
+            ("documentation", len(said), LEAST),
+            ("inputs", len(given), 1),
+            ("values", 0, LEAST),
+            ("call", len(call), LEAST),
+            ("gradients", min(self.gradient_limit, max(sum(map(len, criticism)), 1)), LEAST),
         )
 
-    def _values(self, facts: Any) -> str:
-        form = TagsForm(OptimizerPromptSymbolSet(), lambda text: truncate_expression(text, self.value_limit))
-        return form.values(facts, "inputs")
+    def _values(self, facts: Facts, limit: int) -> str:
+        """Values in about `limit` characters each; below `value_limit`, what is said of them too."""
+        form = TagsForm(OptimizerPromptSymbolSet(), lambda text: truncate_expression(text, limit))
+        if limit == self.value_limit:
+            return form.values(facts, "inputs")
+        return values_within(form, facts, "inputs", limit)
 
     def _update_system(self, parameter: ParameterNode[Any]) -> str:
         example = self.form.answer(prompts.load("textgrad_reasoning.txt"), {parameter.py_name: "the new value"})
         return prompts.fill("textgrad_update_system.txt", format=example)
 
-    def _about_parameter(self, parameter: ParameterNode[Any], texts: list[str], facts: FunctionFeedback) -> str:
+    def _about_parameter(
+        self, parameter: ParameterNode[Any], texts: list[str], facts: FunctionFeedback
+    ) -> Iterator[_Messages]:
+        """Drafts of the request for a new value."""
         name = parameter.py_name
+        system = self._update_system(parameter)
+        value = {name: facts.roots[name]}
         past = [text for step in self.memory for text in step.get(name, ())]
         constraints = "\n".join(f"- {each}" for each in self.constraints)
         examples = "\n\n".join(self.in_context_examples)
-        return prompts.fill(
-            "textgrad_update.txt",
-            objective=self.objective,
-            variable=self.form.values({name: facts.roots[name]}, "variables"),
-            gradients=joined(texts, self.gradient_limit),
-            constraints=_part("textgrad_constraints.txt", constraints=constraints),
-            examples=_part("textgrad_examples.txt", examples=examples),
-            past=_part("textgrad_past.txt", past=joined(past, self.gradient_limit)),
+
+        def write(limits: dict[str, int]) -> _Messages:
+            user = prompts.fill(
+                "textgrad_update.txt",
+                objective=self.objective,
+                variable=values_within(self.form, value, "variables", limits["variable"]),
+                gradients=joined(texts, limits["gradients"]),
+                constraints=_part("textgrad_constraints.txt", constraints=constraints),
+                examples=_part("textgrad_examples.txt", examples=cut(examples, limits["examples"])),
+                past=_part("textgrad_past.txt", past=joined(past, limits["past"], latest=True)),
+            )
+            return conversation(system, user)
+
+        return narrowed(
+            write,
+            ("past", min(self.gradient_limit, sum(map(len, past))), 0),
+            ("examples", len(examples), LEAST),
+            ("gradients", min(self.gradient_limit, max(sum(map(len, texts)), 1)), LEAST),
+            ("variable", len(self.form.values(value, "variables")), LEAST),
         )
 
     # ---- keeping

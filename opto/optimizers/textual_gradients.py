@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from opto.optimizers.cutting import cut
 from opto.optimizers.rendering import feedback_text
 from opto.trace.dependencies import hidden_parameters
 from opto.trace.nodes import IDENTITY_OPERATORS
@@ -80,11 +81,9 @@ class Gradients:
 
     Args:
         graph: the graph, whose outputs start with their feedback.
-        limit: how many characters are shown of the criticism of one node.
     """
 
-    def __init__(self, graph: TraceGraph, limit: int) -> None:
-        self.limit = limit
+    def __init__(self, graph: TraceGraph) -> None:
         self._texts: dict[Node[Any], list[str]] = {}
         outputs = {node.py_name: node for _, node in graph}
         for name, feedback in graph.feedback_by_output:
@@ -101,20 +100,21 @@ class Gradients:
         """All criticism of a node."""
         return list(self._texts.get(node, ()))
 
-    def shown(self, node: Node[Any]) -> str:
-        """The criticism of a node as a list, cut at the limit with a word of what is left out."""
-        return joined(self.of(node), self.limit)
 
+def joined(texts: list[str], limit: int, *, latest: bool = False) -> str:
+    """The texts as a list of about `limit` characters; what does not fit is counted, the middle of a long text too.
 
-def joined(texts: list[str], limit: int) -> str:
-    """The texts as a list; what does not fit is counted."""
+    Args:
+        texts: the texts, the oldest first.
+        limit: how many characters; 0 for none of the texts.
+        latest: leave out the first ones, not the last ones.
+    """
     kept: list[str] = []
     length = 0
-    for text in texts:
+    for text in reversed(texts) if latest else texts:
         length += len(text)
-        if kept and length > limit:
+        if not limit or (kept and length > limit):
             break
-        kept.append(f"- {text}")
-    if len(kept) < len(texts):
-        kept.append(f"({len(texts) - len(kept)} more were left out)")
-    return "\n".join(kept)
+        kept.append(f"- {cut(text, limit)}")
+    note = [f"({len(texts) - len(kept)} more were left out)"] if len(kept) < len(texts) else []
+    return "\n".join([*note, *kept[::-1]] if latest else [*kept, *note])
