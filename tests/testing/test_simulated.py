@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import os
 import pickle
 import random
 import subprocess
@@ -17,13 +18,13 @@ import pytest
 
 import opto.testing
 from opto.errors import ExecutionError
-from opto.optimizers import OPRO, OPROv2, OptoPrime, OptoPrimeMulti, OptoPrimeV2, TextGrad
+from opto.optimizers import OPRO, LineSearch, OPROv2, OptoPrime, OptoPrimeMulti, OptoPrimeV2, TextGrad
 from opto.testing import Simulated
 from opto.testing.simulation.forms import SLIPS, Form, read_form, slipped
 from opto.testing.simulation.limits import OverLimitError, limited
 from opto.testing.simulation.numbers import verdict
-from opto.testing.simulation.repair import mutants, stated_cases
-from opto.testing.simulation.request import read_task
+from opto.testing.simulation.repair import mutants, repaired_code, stated_cases
+from opto.testing.simulation.request import Task, Variable, read_task
 from opto.trace import GRAPH, bundle, node
 
 OPTIMIZERS = [OptoPrime, OptoPrimeV2, OptoPrimeMulti, OPRO, OPROv2, TextGrad]
@@ -232,6 +233,86 @@ def test_stated_cases(said: str, expected: list[tuple[str, Any]]) -> None:
     assert [(case.call, case.expected) for case in stated_cases(said, "f")] == expected
 
 
+def test_edits_do_not_depend_on_the_hash_seed() -> None:
+    """The edits of code come in the same order in every process."""
+    code = (
+        "from opto.testing.simulation.repair import mutants\n"
+        "print(mutants('def f(one, two, three, four):\\n    return one + two * three - four'))"
+    )
+    folder = str(Path(opto.testing.__file__).parents[2])
+    shown = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": folder},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(shown) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "feedback", "rejected", "name"),
+    [
+        (3.0, "The output should be larger.", "4.5", "x"),
+        (3, "The output should be larger.", "4", "count"),
+        ("Hello you", 'It should mention "refund".', "'Hello refund you'", "text"),
+        ("Hello you", 'It should mention "refund".', "Hello refund you", "text"),
+    ],
+)
+def test_rejected_values_are_not_repeated(value: Any, feedback: str, rejected: str, name: str) -> None:
+    """A value that the request rules out is not said again; a number is then looked for before it."""
+    known = ast.literal_eval(rejected) if rejected[0] in "'0123456789" else rejected
+    for seed in range(10):
+        x = node(value, name=name, trainable=True)
+        given: list[Any] = []
+        check: Callable[[Any], float] = lambda values: given.append(values[x]) or 0.0  # noqa: B023, E731
+        optimizer = LineSearch(OptoPrime([x], llm=Simulated(1.0, seed=seed)), check)
+        optimizer.memory.add(
+            {"values": {x.py_name: rejected}, "verdict": "the check gives 1, and 2 for the present one"}
+        )
+        optimizer.backward(x + x, feedback)
+        optimizer.step()
+        assert given == [value, x.data]
+        assert x.data not in (value, known)
+        if isinstance(value, float):
+            assert value < x.data < known
+
+
+def test_rejected_code_is_not_repeated() -> None:
+    """Code that the request rules out is not proposed again, also where it shows only the ends of it."""
+    source = "def f(n):\n    total = 0\n    for i in range(1, n):\n        total += i\n    return total"
+    said = "f(3) returned 3, but it should return 6."
+    first = Variable("__code0", "code", source)
+    once = repaired_code(first, Task([first], said), random.Random(0))
+    for shown in (once, repr(once), f"{once[:30]} ...({len(once) - 40} characters left out)... {once[-10:]}"):
+        told = Task([first], said, rejected=[{"__code0": shown}])
+        assert repaired_code(first, told, random.Random(0)) != once
+
+
+def test_line_search_is_told_and_heard() -> None:
+    """A step too far is not proposed twice: LineSearch needs about as many steps as its optimizer alone."""
+    parameters, run = number()
+    start = parameters[0].data
+
+    def check(values: Any) -> float:
+        parameters[0]._data, kept = values[parameters[0]], parameters[0]._data
+        try:
+            return -abs(-20.0 - run()[0].data)
+        finally:
+            parameters[0]._data = kept
+
+    model = Simulated(1.0, seed=3)
+    plain = solved_after(OptoPrime(parameters, model), run)
+    parameters[0]._data = start
+    searched = solved_after(LineSearch(OptoPrime(parameters, Simulated(1.0, seed=3)), check), run)
+    assert plain is not None
+    assert searched is not None
+    assert searched <= plain + 2
+
+
 def test_mutants() -> None:
     """Every small edit of code is code, and another than it."""
     source = "def f(n, m):\n    while n < m and n != 3:\n        n += 1\n    return range(n)"
@@ -240,7 +321,7 @@ def test_mutants() -> None:
     for text in found:
         ast.parse(text)
     assert ast.unparse(ast.parse(source)) not in found
-    assert mutants("def f(:") == []
+    assert mutants("def f(:") == ()
 
 
 @pytest.mark.parametrize("source", ["while True: pass", "x = 3\nwhile True: x = x * x"])

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .request import Task, Variable, past_values, value_of
+from .request import Task, Variable, is_rejected, past_values, value_of
 
 __all__ = ["direction_of", "improved_number", "slope_of", "verdict", "weight_of"]
 
@@ -20,6 +20,8 @@ _WEIGHT = re.compile(rf"follows it ({_NUMBER}) times", re.IGNORECASE)
 _TARGET = re.compile(rf"\b(?:should (?:be|equal)|expected|target(?: is)?)\s*:?\s*({_NUMBER})", re.IGNORECASE)
 _SCORE = re.compile(rf"(?:score\W*?|^\s*)({_NUMBER})\s*(?:$|[.,;\n])", re.IGNORECASE)
 _RANGE = re.compile(rf"\b(?:between|from)\s+({_NUMBER})\s+(?:and|to)\s+({_NUMBER})", re.IGNORECASE)
+
+_HALVINGS = 30
 
 _OPERATORS: Mapping[str, Callable[..., Any]] = {
     "abs": abs,
@@ -52,6 +54,7 @@ def improved_number(variable: Variable, task: Task, rng: random.Random) -> float
     """A number that follows the feedback better than the present one, as far as the request tells."""
     tried = [(float(text), said) for text, said in past_values(task, variable) if _is_number(text)]
     present = tried[-1][0]
+    tried = _gone_too_far(variable, task, present) + tried
     target = _TARGET.search(task.feedback)
     solved = _solved(variable, task, float(target[1])) if target else None
     if solved is not None:
@@ -63,7 +66,24 @@ def improved_number(variable: Variable, task: Task, rng: random.Random) -> float
     else:
         scores = [(x, score) for x, said in tried if (score := _score(said)) is not None]
         wanted = _scored(scores, rng) if scores else present + _step(present, rng) * rng.choice((-1, 1))
-    return _fitted(wanted, present, variable)
+    return _another(_fitted(wanted, present, variable), present, variable, task)
+
+
+def _gone_too_far(variable: Variable, task: Task, present: float) -> list[tuple[float, str]]:
+    """The rejected values that lie where the feedback points to: beyond what is looked for, as they did no good."""
+    side = verdict(task.feedback) * direction_of(variable, task)
+    found = [value_of(each[variable.name]) for each in task.rejected if variable.name in each]
+    beyond = [float(x) for x in found if isinstance(x, (int, float)) and (x - present) * side > 0]
+    opposite = "smaller" if verdict(task.feedback) > 0 else "larger"
+    return [(x, f"The output should be {opposite}.") for x in beyond]
+
+
+def _another(wanted: float, present: float, variable: Variable, task: Task) -> float | int:
+    """The number; where it is a rejected one, a number closer to the present one, or else one around that."""
+    closer = (present + (wanted - present) / 2**power for power in range(_HALVINGS))
+    around = (present + sign * distance for distance in range(1, _HALVINGS) for sign in (1, -1))
+    fitted = (_fitted(each, present, variable) for each in (*closer, *around))
+    return next((each for each in fitted if not is_rejected(task, variable, repr(each))), wanted)
 
 
 def _is_number(text: str) -> bool:

@@ -11,15 +11,18 @@ import copy
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from .limits import limited
-from .request import Task, Variable, past_values
+from .request import Task, Variable, is_rejected, past_values
 
 __all__ = ["mutants", "passed", "repaired_code", "stated_cases"]
 
 _PAIRS_TRIED = 400
+# The same edits are tried for one request after another, and running one under its limits is what takes time.
+_RUNS_KEPT, _SOURCES_KEPT = 200_000, 2_000
 _EXPECTED = re.compile(
     r"^(?:[^\n;]*?)(?:\bshould\b(?: \w+)?|\bexpected(?: value| result| to be| to return)?|\bmust (?:be|return|give)"
     r"|==|->|\bright is)\s*:?\s*",
@@ -29,10 +32,14 @@ _EXPECTED = re.compile(
 
 @dataclass(frozen=True)
 class Case:
-    """A call of the function as text, and the value it should give."""
+    """A call of the function as text, and the value it should give; cases are equal if they are written alike."""
 
     call: str
-    expected: Any
+    expected: Any = field(compare=False)
+    written: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "written", repr(self.expected))
 
 
 def repaired_code(variable: Variable, task: Task, rng: random.Random) -> str:
@@ -41,7 +48,7 @@ def repaired_code(variable: Variable, task: Task, rng: random.Random) -> str:
     tried = {_plain(text) for text, _ in past_values(task, variable)}
     best, best_count = variable.text, passed(variable.text, cases)
     for edited in _edits(variable.text, rng):
-        if edited in tried:
+        if edited in tried or is_rejected(task, variable, edited):
             continue
         count = passed(edited, cases)
         if count > best_count or (count == best_count == 0 and best == variable.text and not cases):
@@ -144,16 +151,14 @@ def _literal_arguments(call: str) -> bool:
 
 def passed(source: str, cases: Sequence[Case]) -> int:
     """How many cases the source passes; 0 when it does not even compile."""
+    return sum(_passes(source, case) for case in cases)
+
+
+@lru_cache(_RUNS_KEPT)
+def _passes(source: str, case: Case) -> bool:
     namespace: dict[str, Any] = {}
     try:
         limited(lambda: exec(compile(source, "<candidate>", "exec"), namespace))
-    except Exception:
-        return 0
-    return sum(_passes(case, namespace) for case in cases)
-
-
-def _passes(case: Case, namespace: dict[str, Any]) -> bool:
-    try:
         result = limited(lambda: eval(compile(case.call, "<case>", "eval"), namespace))
     except Exception:
         return False
@@ -163,12 +168,13 @@ def _passes(case: Case, namespace: dict[str, Any]) -> bool:
 # ---- edits
 
 
-def mutants(source: str) -> list[str]:
+@lru_cache(_SOURCES_KEPT)
+def mutants(source: str) -> tuple[str, ...]:
     """Every text that one small edit makes of a source, in the order of the places; none if it does not parse."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
-        return []
+        return ()
     found = []
     for place, old in enumerate(ast.walk(tree)):
         for change in _changes(old, tree):
@@ -176,12 +182,12 @@ def mutants(source: str) -> list[str]:
             target = next(each for at, each in enumerate(ast.walk(twin)) if at == place)
             change(target)
             found.append(ast.unparse(ast.fix_missing_locations(twin)))
-    return [*dict.fromkeys(found)]
+    return tuple(dict.fromkeys(found))
 
 
 def _edits(source: str, rng: random.Random) -> Iterator[str]:
     """One edit, in any order; then two."""
-    single = mutants(source)
+    single = [*mutants(source)]
     rng.shuffle(single)
     yield from single
     count = 0
@@ -208,7 +214,7 @@ def _changes(node: ast.AST, tree: ast.AST) -> Iterator[Callable[[Any], None]]:
         for value in _other_constants(node.value):
             yield _setting("value", value)
     elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-        for name in _names(tree) - {node.id}:
+        for name in sorted(_names(tree) - {node.id}):
             yield _setting("id", name)
     elif isinstance(node, (ast.Return, ast.Call)):
         yield from _around(node)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Call", "Task", "Variable", "past_values", "read_task", "texts_of", "value_of"]
+__all__ = ["Call", "Task", "Variable", "is_rejected", "past_values", "read_task", "texts_of", "value_of"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Task:
         history: past values by name with what was said of them, the oldest first.
         calls: the run, where it is shown.
         values: other values of the run by name.
+        rejected: values by name, as texts, that were tried and are not to be proposed again.
     """
 
     variables: list[Variable] = field(default_factory=list)
@@ -60,6 +61,7 @@ class Task:
     history: list[tuple[dict[str, str], str]] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
+    rejected: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def all_feedback(self) -> list[str]:
@@ -90,6 +92,7 @@ _ARGUMENT = re.compile(r"(\w+)=([\w/]+)")
 _LABEL = re.compile(r"^([A-Z][^\n<>:]{2,160}):[ \t]*$", re.MULTILINE)
 _TARGET = re.compile(r"\b(?:input|variable|parameter|argument) (\w+)\.?\s*$")
 _ONE_CALL = re.compile(r"\b(\w+) = ([\w.]+)\(([^\n]*)\)[ \t]*$", re.MULTILINE)
+_RULED_OUT = re.compile(r"\b(?:do not|don't|never) (?:propose|suggest|repeat|try|use)\b[^\n]*", re.IGNORECASE)
 _TAG = re.compile(r"<([A-Za-z_]+)>(.*?)</\1>", re.DOTALL)
 
 
@@ -111,6 +114,7 @@ def read_task(messages: Sequence[Mapping[str, Any]]) -> Task:
         for text in asked:
             task = reader(text)
             if task.variables:
+                task.rejected = [each for said in asked for each in _rejected(said, task.variables)]
                 return task
     return Task(feedback="\n".join(asked))
 
@@ -123,11 +127,41 @@ def value_of(text: str) -> Any:
         return text
 
 
+def is_rejected(task: Task, variable: Variable, text: str) -> bool:
+    """Whether the request says of a value that it is not to be proposed again."""
+    return any(_is_written(text, each[variable.name]) for each in task.rejected if variable.name in each)
+
+
 def past_values(task: Task, variable: Variable) -> list[tuple[str, str]]:
     """The values that a variable had, each with what was said, the oldest first and the present one last."""
     past = [(values[variable.name], said) for values, said in task.history if variable.name in values]
     present = (variable.text, task.feedback)
     return [*past, present] if not past or past[-1] != present else past
+
+
+# ---- values that are not to be proposed again
+
+
+def _rejected(text: str, variables: Sequence[Variable]) -> Iterator[dict[str, str]]:
+    """Values as `name = value`, each list of them with a line `-> what was said`, behind words that rule them out."""
+    said = _RULED_OUT.search(text)
+    if said is None:
+        return
+    names = "|".join(re.escape(each.name) for each in variables)
+    for tried in re.split(r"^->.*$", text[said.end() :], flags=re.MULTILINE)[:-1]:
+        found = [*_parts(re.compile(rf"^({names}) = ", re.MULTILINE), tried)]
+        if found:
+            yield {match[1]: value.strip() for match, value in found}
+
+
+def _is_written(value: str, text: str) -> bool:
+    """Whether a text writes the value, in quotes or not, whole or with its middle left out."""
+    head, cut, tail = text.partition(" characters left out)... ")
+    if cut:
+        head = head[: head.rfind(" ...(")]
+        return any(each.startswith(head) and each.endswith(tail) for each in (value, repr(value)))
+    known = value_of(text)
+    return value_of(value) == known or value.strip() == str(known).strip()
 
 
 # ---- headed sections, with values on lines or in tags

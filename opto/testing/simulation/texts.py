@@ -6,7 +6,7 @@ import random
 import re
 from dataclasses import dataclass
 
-from .request import Task, Variable
+from .request import Task, Variable, is_rejected
 
 __all__ = ["improved_text", "satisfied"]
 
@@ -81,9 +81,23 @@ def satisfied(task: Task, text: str) -> float:
 
 
 def improved_text(variable: Variable, task: Task, rng: random.Random) -> str:
-    """The text with what the feedback demands; what it demanded before is kept as well, as far as both go together."""
-    text = variable.text
+    """The text with what the feedback demands; what it demanded before is kept as well, as far as both go together.
+
+    What the request rules out is not said again: another wording is tried, and words are added in the end.
+    """
     demands = _all_demands(task)
+    text = _with_demands(variable.text, demands, task, rng)
+    for _ in range(_WORDINGS):
+        if not is_rejected(task, variable, text):
+            return text
+        rng.shuffle(demands)
+        text = _with_demands(variable.text, demands, task, rng)
+    while is_rejected(task, variable, text):
+        text = f"{text} {rng.choice(_FILLERS)}"
+    return text
+
+
+def _with_demands(text: str, demands: list[Demand], task: Task, rng: random.Random) -> str:
     for demand in demands:
         if not demand.holds(text):
             text = _given(text, demand)
@@ -101,6 +115,7 @@ def improved_text(variable: Variable, task: Task, rng: random.Random) -> str:
     return text
 
 
+_WORDINGS = 8
 _FILLERS = ("as you would expect", "with all that goes with it", "in every detail", "for everyone who asks")
 
 
