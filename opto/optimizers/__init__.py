@@ -9,7 +9,7 @@ from opto.optimizers.opro import OPRO, OPROv2
 from opto.optimizers.optimizer import Optimizer
 from opto.optimizers.optoprime import OptoPrime
 from opto.optimizers.optoprime import OptoPrime as OptoPrimeV1
-from opto.optimizers.optoprime_multi import OptoPrimeMulti
+from opto.optimizers.optoprime_multi import OptoPrimeMulti, OptoPrimeMultiV2
 from opto.optimizers.optoprime_v2 import OptoPrimeV2
 from opto.optimizers.preference import Preference
 from opto.optimizers.schedule import Schedule
@@ -28,6 +28,7 @@ __all__ = [
     "Optimizer",
     "OptoPrime",
     "OptoPrimeMulti",
+    "OptoPrimeMultiV2",
     "OptoPrimeV1",
     "OptoPrimeV2",
     "Preference",

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from opto.errors import ModelError, ReplayError
 from opto.optimizers.attempts import Attempt
 from opto.optimizers.canonical import canonical_repr, plain
+from opto.optimizers.cutting import cut, left_out
 from opto.optimizers.drivers import Proposal, describe
 
 if TYPE_CHECKING:
     from opto.optimizers.forms import PromptForm
     from opto.optimizers.suggesting import SuggestingOptimizer
 
-__all__ = ["Candidate", "ask_for_candidate", "listed", "valid_ones"]
+__all__ = ["Candidate", "ask_for_candidate", "listed", "longest", "valid_ones"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Candidate:
 
     def text(self, form: PromptForm) -> str:
         """Its values as an answer."""
-        return form.answer("", {parameter.py_name: plain(value) for parameter, value in self.attempt.values.items()})
+        return form.answer("", {parameter.py_name: _as_said(value) for parameter, value in self.attempt.values.items()})
 
 
 def ask_for_candidate(
@@ -92,6 +94,37 @@ def valid_ones(candidates: Sequence[Candidate], *, all_or_nothing: bool) -> list
     return [each for each in candidates if each.is_valid(all_or_nothing=all_or_nothing)]
 
 
-def listed(form: PromptForm, candidates: Sequence[Candidate]) -> str:
-    """The candidates as a numbered list, from 1."""
-    return "\n\n".join(f"Proposal {place}:\n{each.text(form)}" for place, each in enumerate(candidates, 1))
+def listed(form: PromptForm, candidates: Sequence[Candidate]) -> Callable[[int, int], str]:
+    """The candidates as a numbered list, from 1.
+
+    Returns:
+        A function of the most characters of each, and of how many are shown: the last ones; the rest is counted.
+    """
+    texts = [each.text(form) for each in candidates]
+
+    def write(limit: int, count: int) -> str:
+        missing = len(texts) - count
+        shown = [f"Proposal {place}:\n{cut(text, limit)}" for place, text in enumerate(texts, 1) if place > missing]
+        return "\n\n".join([*([left_out(missing, "proposals")] if missing else []), *shown])
+
+    return write
+
+
+def longest(form: PromptForm, candidates: Sequence[Candidate]) -> int:
+    """The characters of the longest candidate."""
+    return max(len(each.text(form)) for each in candidates)
+
+
+def _as_said(value: Any) -> Any:
+    """A value as an answer says it: the value of an enum, the fields of a dataclass or of a pydantic model."""
+    if isinstance(value, enum.Enum):
+        return _as_said(value.value)
+    if hasattr(type(value), "model_fields"):
+        return value.model_dump(mode="json")
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: _as_said(getattr(value, each.name)) for each in fields(value)}
+    if type(value) is dict and all(type(key) is str for key in value):
+        return {key: _as_said(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return [_as_said(item) for item in value]
+    return plain(value)

@@ -11,16 +11,18 @@ from opto.errors import ReplayError
 from opto.optimizers import prompts
 from opto.optimizers.asking import ThroughCallLLM, conversation, is_replaced, user_text
 from opto.optimizers.attempts import Attempt
-from opto.optimizers.candidates import Candidate, ask_for_candidate, listed
+from opto.optimizers.candidates import Candidate, ask_for_candidate, listed, longest
 from opto.optimizers.canonical import canonical_repr
+from opto.optimizers.cutting import cut
 from opto.optimizers.drivers import Proposal, Request, describe
 from opto.optimizers.formats import parse_json_answer, strip_thinking
+from opto.optimizers.narrowing import LEAST, narrowed
 from opto.optimizers.scoring import completed, scored
 
 if TYPE_CHECKING:
     from opto.optimizers.optoprime_multi import OptoPrimeMulti
 
-__all__ = ["Chooser", "extended"]
+__all__ = ["Chooser", "extended", "with_candidates"]
 
 _QUESTION = "Your response:"
 
@@ -35,6 +37,24 @@ def extended(messages: list[dict[str, Any]], prompt: str, **values: Any) -> list
     else:  # parts, with images among them
         content = [*content, {"type": "text", "text": f"{more}\n\n{_QUESTION}"}]
     return [*before, {**last, "content": content}]
+
+
+def with_candidates(
+    optimizer: OptoPrimeMulti, messages: list[dict[str, Any]], prompt: str, candidates: list[Candidate]
+) -> list[dict[str, Any]]:
+    """The conversation with candidates at its end, as long as they fit; what is missing of them is said.
+
+    Raises:
+        PromptTooLongError: not even a word about them fits.
+    """
+    shown = listed(optimizer.form, candidates)
+    return optimizer._limits().first_fitting(
+        narrowed(
+            lambda limits: extended(messages, prompt, candidates=shown(limits["text"], limits["count"])),
+            ("text", longest(optimizer.form, candidates), LEAST),
+            ("count", len(candidates), 0),
+        )
+    )
 
 
 class Chooser:
@@ -105,12 +125,10 @@ class Chooser:
     def _by_judge(self, candidates: list[Candidate], messages: list[dict[str, Any]]) -> Proposal[Attempt]:
         """The candidate that a model prefers; the first one if it does not say."""
         optimizer = self.optimizer
-        problem = user_text(messages).removesuffix(_QUESTION).rstrip()
-        question = prompts.fill("judge.txt", problem=problem, candidates=listed(optimizer.form, candidates))
+        asked = self._question_to_judge(candidates, user_text(messages).removesuffix(_QUESTION).rstrip())
         model = optimizer.judge
         if model is None and is_replaced(optimizer, "call_llm"):
             model = ThroughCallLLM(optimizer, False)
-        asked = conversation(prompts.load("judge_system.txt"), question)
         options = {"max_tokens": optimizer.max_tokens, **optimizer._seed_option()}
         [reply] = yield [Request(asked, options, model=model, purpose="select")]
         try:
@@ -125,12 +143,25 @@ class Chooser:
             return self._chosen(candidates[0], "first")
         return self._chosen(candidates[place - 1], "judge")
 
+    def _question_to_judge(self, candidates: list[Candidate], problem: str) -> list[dict[str, Any]]:
+        """The problem and the candidates, without the middles of both where they do not fit."""
+        form = self.optimizer.form
+        shown = listed(form, candidates)
+
+        def write(limits: dict[str, int]) -> list[dict[str, Any]]:
+            proposals = shown(limits["text"], len(candidates))
+            question = prompts.fill("judge.txt", problem=cut(problem, limits["problem"]), candidates=proposals)
+            return conversation(prompts.load("judge_system.txt"), question)
+
+        drafts = narrowed(write, ("text", longest(form, candidates), 200), ("problem", len(problem), LEAST))
+        return self.optimizer._limits().first_fitting(drafts, spared=0)
+
     def _mixture(
         self, candidates: list[Candidate], messages: list[dict[str, Any]], verbose: bool | str
     ) -> Proposal[Attempt]:
         """What a model makes of all candidates; the first one if nothing of it can be used."""
         optimizer = self.optimizer
-        asked = extended(messages, "merge.txt", candidates=listed(optimizer.form, candidates))
+        asked = with_candidates(optimizer, messages, "merge.txt", candidates)
         merged = yield from ask_for_candidate(optimizer, len(candidates), asked, verbose, purpose="merge")
         if merged.is_valid(all_or_nothing=optimizer.all_or_nothing):
             return self._chosen(merged, "mixture")

@@ -11,22 +11,29 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from opto.optimizers import prompts
 from opto.optimizers.attempts import Attempt
-from opto.optimizers.candidates import Candidate, ask_for_candidate, listed, valid_ones
-from opto.optimizers.choosing import Chooser, extended
+from opto.optimizers.candidates import Candidate, ask_for_candidate, valid_ones
+from opto.optimizers.choosing import Chooser, with_candidates
+from opto.optimizers.cutting import cut
 from opto.optimizers.drivers import Proposal, together
+from opto.optimizers.narrowing import LEAST, narrowed
 from opto.optimizers.optoprime import OptoPrime
+from opto.optimizers.optoprime_v2 import OptoPrimeV2
 from opto.optimizers.scoring import Score, checked_score
 
 if TYPE_CHECKING:
     from opto.optimizers.optimizer import Update
+    from opto.optimizers.problem import FunctionFeedback
+    from opto.optimizers.prompt_limits import PromptLimits
     from opto.trace.nodes import ParameterNode
 
-__all__ = ["OptoPrimeMulti"]
+__all__ = ["OptoPrimeMulti", "OptoPrimeMultiV2"]
 
 Generation = Literal["temperature_variation", "self_refinement", "iterative_alternatives", "multi_experts", "multi_llm"]
 Selection = Literal["best_of_n", "moa", "majority"]
 
 _Messages = list[dict[str, Any]]
+_FOR_CANDIDATES = 0.25
+"""The part of a prompt's tokens that is kept for the candidates that later requests show."""
 
 
 class OptoPrimeMulti(OptoPrime):
@@ -70,7 +77,8 @@ class OptoPrimeMulti(OptoPrime):
         score: `score(values) -> float` for best_of_n: how good values of all trainable parameters are; larger is
             better. A candidate on which it raises does not count.
         judge: a model to judge in place of `llm`; False for no judge.
-        **kwargs: the options of `OptoPrime`.
+        **kwargs: the options of `OptoPrime`. With `max_prompt_tokens`, a quarter of them is kept for candidates where
+            later requests show some; candidates that do not fit lose their middles, and then the first ones go.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -159,9 +167,38 @@ class OptoPrimeMulti(OptoPrime):
         if not valid:
             return messages
         if self.generation_technique == "iterative_alternatives":
-            return extended(messages, "alternatives.txt", candidates=listed(self.form, valid))
-        last = {"role": "assistant", "content": valid[-1].text(self.form)}
-        return [*messages, last, {"role": "user", "content": prompts.load("refine.txt")}]
+            return with_candidates(self, messages, "alternatives.txt", valid)
+        last = valid[-1].text(self.form)
+
+        def write(limits: dict[str, int]) -> _Messages:
+            said = {"role": "assistant", "content": cut(last, limits["last"])}
+            return [*messages, said, {"role": "user", "content": prompts.load("refine.txt")}]
+
+        return self._limits().first_fitting(narrowed(write, ("last", len(last), LEAST)))
+
+    def _limits(self, summary: FunctionFeedback | None = None) -> PromptLimits:
+        limits = super()._limits(summary)
+        limits.kept = _FOR_CANDIDATES if self._shows_candidates else 0.0
+        return limits
+
+    @property
+    def _shows_candidates(self) -> bool:
+        """Whether later requests of a step have the prompt of the first ones, and more."""
+        if self.generation_technique not in ("temperature_variation", "multi_llm") or self.selection_technique == "moa":
+            return True
+        judged = self.score is None and self.judge is not False and self.selector is None
+        return judged and self.selection_technique == "best_of_n"
+
+
+class OptoPrimeMultiV2(OptoPrimeMulti, OptoPrimeV2):
+    """`OptoPrimeMulti` with values in tags, as `OptoPrimeV2` has them: in the problem, in answers, and in candidates.
+
+    Args:
+        parameters: the `ParameterNode`s to optimize.
+        llm: see `OptoPrime`.
+        *args: not used.
+        **kwargs: the options of `OptoPrimeMulti` and of `OptoPrimeV2`.
+    """
 
 
 def apportioned(count: int, weights: Sequence[float]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -74,8 +75,19 @@ class PromptLimits:
         if self.tokens is None:
             return None
         marks = MESSAGE_TOKENS * _MESSAGES + IMAGE_TOKENS * self.images
-        kept = self.spare + int(self.kept * self.tokens)
-        return self.tokens - kept - marks - sum(self.count(text) for text in texts)
+        return self.tokens - self._kept - marks - sum(self.count(text) for text in texts)
+
+    @property
+    def _kept(self) -> int:
+        """The tokens that are kept for later requests."""
+        return self.spare + int(self.kept * (self.tokens or 0))
+
+    def _whole(self, needed: int) -> int:
+        """How many tokens a prompt must be allowed, so that so many are there beside those that are kept."""
+        if not self.repairs:
+            return math.ceil(needed / (1 - self.kept)) + 1
+        by_part = needed / (1 - self.kept - 1 / _FOR_REPAIR)
+        return math.ceil(min(by_part, (needed + _MOST_FOR_REPAIR) / (1 - self.kept))) + 1
 
     def used(self, messages: Sequence[Mapping[str, Any]]) -> int:
         """The tokens of a conversation."""
@@ -107,7 +119,7 @@ class PromptLimits:
             used = self.used(draft)
             if used + int(spared * self.spare) <= self.tokens:
                 return draft
-        needed = used + int(spared * min(used // (_FOR_REPAIR - 1) + 1, _MOST_FOR_REPAIR)) * self.repairs
+        needed = self._whole(used)
         raise PromptTooLongError(
             f"The prompt needs at least {needed:,} tokens, but it may have {self.tokens:,} (max_prompt_tokens, by "
             "default the model's window without max_tokens): allow more, or shorten the objective.",
@@ -128,7 +140,7 @@ class PromptLimits:
         try:
             return draft.fitted(left, self.count)
         except PromptTooLongError as error:
-            needed = error.needed - left + (self.tokens or 0)
+            needed = self._whole(error.needed + (self.tokens or 0) - self._kept - left)
             raise PromptTooLongError(
                 f"{error} With the instructions around it the prompt needs {needed:,} tokens, but it may have "
                 f"{self.tokens:,} (max_prompt_tokens, by default the model's window without max_tokens).",
