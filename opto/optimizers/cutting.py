@@ -11,7 +11,10 @@ from typing import Any
 
 from opto.optimizers.canonical import canonical, clean_text
 
-__all__ = ["cut", "cut_value", "left_out"]
+__all__ = ["UNLIMITED", "cut", "cut_value", "exceeds", "left_out"]
+
+UNLIMITED = 1 << 62
+"""No text has so many characters."""
 
 _SLACK = 40
 """A text is whole up to this many characters above its limit: the note would take as much."""
@@ -41,11 +44,37 @@ def cut_value(value: Any, limit: int) -> str:
 
     Containers lose items from the middle, and long items their own middle.
     """
+    kind = type(value)
+    if kind is int or kind is float or kind is bool or value is None:
+        text = canonical(value)
+        return text if len(text) <= limit + _SLACK else cut(text, limit)
     if isinstance(value, str):
         return _cut_string(value, limit)
     if _is_plain_container(value):
         return _container(value, limit, ())
     return cut(canonical(value), limit)
+
+
+def exceeds(value: Any, limit: int) -> bool:
+    """Whether a value has more than `limit` characters and items in its strings and containers: not all are looked at.
+
+    Its text is longer then, unless it holds much that prompts leave out, such as addresses.
+    """
+    size = 0
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            size += len(each)
+        elif _is_plain_container(each):
+            size += len(each)
+            if size <= limit:
+                waiting.extend(each)
+                if type(each) is dict:
+                    waiting.extend(each.values())
+        if size > limit:
+            return True
+    return False
 
 
 def left_out(count: int, what: str) -> str:

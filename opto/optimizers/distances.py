@@ -22,7 +22,7 @@ def distances(summary: FunctionFeedback, calls: Sequence[Call], items: Sequence[
     The turns count double, so that of a long loop the first and the last values come first. One pass over the calls
     for each direction.
     """
-    arguments = {call.result: [name for _, name in call.arguments] for call in calls}
+    arguments = {call.result: call.inputs for call in calls}
     users: dict[str, list[str]] = {}
     for result, names in arguments.items():
         for name in names:

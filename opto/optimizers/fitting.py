@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from opto.errors import PromptTooLongError
 from opto.llm.tokens import TokenCounter, most_tokens
-from opto.optimizers.cutting import cut
+from opto.optimizers.cutting import UNLIMITED, cut
 from opto.optimizers.fitting_pieces import Pieces, Room
 from opto.optimizers.fitting_plan import Plan
 
 if TYPE_CHECKING:
-    from opto.optimizers.problem import FunctionFeedback
+    from opto.optimizers.problem import Facts, FunctionFeedback
     from opto.optimizers.rendering import ProblemInstance
 
 __all__ = ["Source", "Writer", "fitted", "fitted_texts", "whole"]
@@ -32,13 +32,12 @@ __all__ = ["Source", "Writer", "fitted", "fitted_texts", "whole"]
 _CHARACTERS_PER_TOKEN = 8
 """A text with more characters than this for each token of the budget is not counted: it is taken not to fit."""
 
-_UNLIMITED = 1 << 62
 _LEAST = 24
 _ATTEMPTS = 4
 
 
 class Writer(Protocol):
-    """How a form writes one value; `opto.optimizers.forms.PromptForm` is one."""
+    """How a form writes values; `opto.optimizers.forms.PromptForm` is one."""
 
     separator: str
 
@@ -46,11 +45,8 @@ class Writer(Protocol):
     def headings(self) -> Mapping[str, str]:
         """The heading of each section."""
 
-    def value(self, section: str, name: str, kind: str, text: str, said: str | None) -> str:
-        """One value of a section."""
-
-    def shortened(self, section: str, value: Any, limit: int) -> str:
-        """The text of a value in about `limit` characters."""
+    def written(self, facts: Facts, section: str, limit: int = ...) -> Iterator[str]:
+        """The text of each value of a section, in about `limit` characters each."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +83,14 @@ def fitted(problem: ProblemInstance, source: Source, budget: int, count: TokenCo
     for smaller in _attempts(problem, pieces, budget, count):
         if _fits(str(smaller), budget, count):
             return smaller
-    least = _written(problem, Plan(pieces, Room(_UNLIMITED, count)).least())
+    least = _written(problem, Plan(pieces, Room(UNLIMITED, count)).least())
     needed = count(str(least))
     if needed <= budget:
         return least
     raise _too_long(needed, budget)
 
 
-def whole(problem: ProblemInstance, most: int = _UNLIMITED) -> ProblemInstance | None:
+def whole(problem: ProblemInstance, most: int = UNLIMITED) -> ProblemInstance | None:
     """The problem with nothing left out, written from its source; None if that has more than `most` characters."""
     texts = None if problem.source is None else Pieces(problem.source, most).whole()
     return None if texts is None else _written(problem, texts)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from opto.optimizers.cutting import cut, cut_value
+from opto.optimizers.cutting import UNLIMITED, cut, cut_value, exceeds
 from opto.optimizers.distances import distances
 from opto.optimizers.folding import Item, fold, regular_order
 from opto.optimizers.problem import Call, LabelledFeedback, is_code
@@ -86,16 +86,13 @@ class Pieces:
         return found
 
     def value(self, section: str, name: str, limit: int) -> str:
-        """One value; code keeps its text."""
-        value, said = self.facts(section)[name]
-        code = is_code(name)
-        text = cut(str(value), limit) if code else self.form.shortened(section, value, limit)
-        kind = "code" if code else type(value).__name__
-        return self.form.value(section, name, kind, text, said and cut(said, limit))
+        """One value."""
+        [text] = self.form.written({name: self.facts(section)[name]}, section, limit)
+        return text
 
     def values(self, section: str, limit: int) -> Iterator[str]:
         """All values of a section."""
-        return (self.value(section, name, limit) for name in self.facts(section))
+        return self.form.written(self.facts(section), section, limit)
 
     def constraints(self, limit: int) -> Iterator[str]:
         """What is said of the variables, where that has a section of its own."""
@@ -127,10 +124,15 @@ class Pieces:
 
     # ---- code
 
+    @property
+    def lines(self) -> list[str]:
+        """The texts of the calls in their order."""
+        return [call for _, call in self.summary.graph] if "code" in self.shown else []
+
     @cached_property
     def calls(self) -> list[Call]:
         """The calls in their order."""
-        return [Call.read(call) for _, call in self.summary.graph] if "code" in self.shown else []
+        return [Call.read(line) for line in self.lines]
 
     @cached_property
     def items(self) -> list[Item]:
@@ -150,22 +152,44 @@ class Pieces:
 
     def whole(self) -> dict[str, str] | None:
         """The text of each section, nothing cut; None when that has more characters than there may be."""
+        if self.most < UNLIMITED and self._is_too_long():
+            return None
         separator = self.form.separator
-        wanted: dict[str, tuple[str, Iterator[str]]] = {
-            "code": ("\n", (str(call) for call in self.calls)),
-            "documentation": ("\n", (text for _, text in self.documentation(self.most))),
-            "constraints": ("\n", self.constraints(self.most)),
-            "feedback": ("\n", self.feedback(self.most)),
-            **{section: (separator, self.values(section, self.most)) for section in FACTS},
+        wanted: dict[str, tuple[str, Iterable[str]]] = {
+            "code": ("\n", self.lines),
+            "documentation": ("\n", (text for _, text in self.documentation(UNLIMITED))),
+            "constraints": ("\n", self.constraints(UNLIMITED)),
+            "feedback": ("\n", self.feedback(UNLIMITED)),
+            **{section: (separator, self.values(section, UNLIMITED)) for section in FACTS},
         }
-        texts, total = {}, 0
+        texts, left = {}, self.most
         for name in self.names:
             between, pieces = wanted[name]
-            taken = []
-            for piece in pieces:
-                total += len(piece)
-                if total > self.most:
-                    return None
-                taken.append(piece)
+            taken = list(pieces) if self.most == UNLIMITED else _within(pieces, left)
+            if taken is None:
+                return None
             texts[name] = between.join(taken)
+            left -= len(texts[name])
         return texts
+
+    def _is_too_long(self) -> bool:
+        """Whether there is too much of it, as far as can be seen by the calls and by what values are made of."""
+        least = sum(map(len, self.lines))
+        for section in FACTS:
+            facts = self.facts(section)
+            least += len(facts) + sum(map(len, facts))
+            if least > self.most or any(exceeds(value, self.most) for value, _ in facts.values()):
+                return True
+        said = self.summary.user_feedback if "feedback" in self.shown else None
+        return exceeds(list(said) if isinstance(said, LabelledFeedback) else said, self.most)
+
+
+def _within(texts: Iterable[str], most: int) -> list[str] | None:
+    """The texts, None where they have more characters."""
+    taken = []
+    for text in texts:
+        most -= len(text)
+        if most < 0:
+            return None
+        taken.append(text)
+    return taken

@@ -76,7 +76,7 @@ def regular_order(calls: Sequence[Call], levels: Mapping[str, int]) -> list[Call
     So the calls of one sample, or of one turn of a loop, stand together, where the order by level mixes them.
     """
     by_result = {call.result: call for call in calls}
-    used = {name for call in calls for _, name in call.arguments}
+    used = {name for call in calls for name in call.inputs}
     ordered: list[Call] = []
     state: dict[str, bool] = {}
     for last in [call for call in calls if call.result not in used] or calls[-1:]:
@@ -90,7 +90,7 @@ def regular_order(calls: Sequence[Call], levels: Mapping[str, int]) -> list[Call
                 continue
             state[call.result] = True
             waiting.append((call, True))
-            needed = [by_result[name] for _, name in call.arguments if name in by_result and name not in state]
+            needed = [by_result[name] for name in call.inputs if name in by_result and name not in state]
             needed.reverse()  # the stack turns it round again
             needed.sort(key=lambda each: levels.get(each.result, 0))
             waiting.extend((each, False) for each in needed)
@@ -132,13 +132,13 @@ def _lines(item: Item, around: list[tuple[str, tuple[int, ...]]], indent: str) -
 
 def _call_text(step: Step, around: list[tuple[str, tuple[int, ...]]]) -> str:
     call = step.call
-    if not around and len(call.arguments) <= _MOST_ARGUMENTS:
+    if not around and len(call.inputs) <= _MOST_ARGUMENTS:
         return str(call)
     names = []
-    for slot, name in enumerate([call.result, *(name for _, name in call.arguments)]):
+    for slot, name in enumerate([call.result, *call.inputs]):
         terms = [(variable, strides[slot]) for variable, strides in around if strides[slot]]
         names.append(f"{_parts(name)[0]}{{{_sum(terms, step.numbers[slot])}}}" if terms else name)
-    pairs = [f"{key}={name}" for (key, _), name in zip(call.arguments, names[1:], strict=True)]
+    pairs = [f"{key}={name}" for key, name in zip(call.keys, names[1:], strict=True)]
     if len(pairs) > _MOST_ARGUMENTS:
         shown = _MOST_ARGUMENTS // 2
         pairs[shown:-shown] = [f"...({len(pairs) - 2 * shown:,} arguments left out)..."]
@@ -164,10 +164,10 @@ def _parts(name: str) -> tuple[str, int]:
 def _step(call: Call, shapes: dict[Any, int]) -> Step:
     if not call.result:  # a line that could not be read: like no other
         return Step(call, object(), (0,))
-    parts = [_parts(call.result), *(_parts(name) for _, name in call.arguments)]
+    parts = [_parts(call.result), *map(_parts, call.inputs)]
     # -1 stands for "no number" and is part of the shape, so that such a name is only ever equal to itself
-    bases = tuple((base, number == -1) for base, number in parts)
-    shape = (call.function, tuple(key for key, _ in call.arguments), bases)
+    bases = tuple([(base, number == -1) for base, number in parts])
+    shape = (call.function, call.keys, bases)
     return Step(call, shapes.setdefault(shape, len(shapes)), tuple([number for _, number in parts]))
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opto.optimizers import prompts
-from opto.optimizers.cutting import cut_value
+from opto.optimizers.cutting import UNLIMITED, cut, cut_value
 from opto.optimizers.fitting import Source, whole
 from opto.optimizers.formats import parse_json_answer
 from opto.optimizers.problem import FunctionFeedback
@@ -30,8 +30,6 @@ __all__ = [
 
 JSON_KEYS: Mapping[str, str] = {name: name for name in ("reasoning", "answer", "suggestion")}
 """The published keys of a JSON answer."""
-
-_UNLIMITED = 1 << 62
 
 
 class PromptForm(ABC):
@@ -59,12 +57,18 @@ class PromptForm(ABC):
 
     def values(self, facts: Facts, section: str) -> str:
         """The text of the values of a section."""
-        blocks = []
+        return self.separator.join(self.written(facts, section))
+
+    def written(self, facts: Facts, section: str, limit: int = UNLIMITED) -> Iterator[str]:
+        """The text of each value of a section, in about `limit` characters each."""
+        write, shortened = self.value, self.shortened
         for name, (value, said) in facts.items():
-            code = is_code(name)
-            text = str(value) if code else self.shortened(section, value, _UNLIMITED)
-            blocks.append(self.value(section, name, "code" if code else type(value).__name__, text, said))
-        return self.separator.join(blocks)
+            if said:
+                said = cut(said, limit)
+            if "__code" in name and is_code(name):
+                yield write(section, name, "code", cut(str(value), limit), said)
+            else:
+                yield write(section, name, type(value).__name__, shortened(section, value, limit), said)
 
     @abstractmethod
     def answer(self, reasoning: str, suggestion: Mapping[str, Any]) -> str:

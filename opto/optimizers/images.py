@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["images_of", "with_images"]
 
+_NEVER_IMAGES = frozenset({int, float, bool, str, type(None), list, tuple, dict, set, frozenset})
 _MOST = 8
 """So many images go with one prompt at most; some providers refuse more than ten."""
 
@@ -28,6 +29,8 @@ def images_of(summary: FunctionFeedback, tokens: int | None = None) -> list[tupl
     most = _MOST if tokens is None else min(_MOST, tokens // 2 // IMAGE_TOKENS)
     found: list[tuple[str, Image]] = []
     for facts in (summary.variables, summary.output, summary.inputs, summary.others):
+        if _NEVER_IMAGES.issuperset({type(value) for value, _ in facts.values()}):
+            continue
         for name, (value, _) in facts.items():
             if len(found) >= most:
                 return found

@@ -176,6 +176,8 @@ class OptoPrime(LimitedOptimizer):
 
     def _past(self, summary: FunctionFeedback, *around: str) -> str:
         """The past attempts, as many as there is room for beside the rest of the prompt."""
+        if not len(self.memory):
+            return ""
         variables, feedback = self.form.headings["variables"], self.form.headings["feedback"]
         attempts = [f"{variables}\n{past['variables']}\n{feedback}\n{past['feedback']}" for past in self.memory]
         limits = self._limits(summary)

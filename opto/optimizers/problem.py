@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from opto.trace.constraints import read_constraint
-from opto.trace.nodes import ExceptionNode, get_op_name
+from opto.trace.nodes import ExceptionNode, Node, get_op_name
 
 if TYPE_CHECKING:
-    from opto.trace.nodes import Node
     from opto.trace.propagators import TraceGraph
 
 __all__ = [
@@ -40,22 +39,30 @@ class Call(str):
     Attributes:
         result: the name of the result; "" when the parts are not known.
         function: the name of the function.
-        arguments: pairs of the name of a parameter and the name of the value it got.
+        keys: the names of the parameters.
+        inputs: the name of the value that each of them got.
     """
 
-    __slots__ = ("arguments", "function", "result")
+    __slots__ = ("function", "inputs", "keys", "result")
 
     result: str
     function: str
-    arguments: tuple[tuple[str, str], ...]
+    keys: tuple[str, ...]
+    inputs: tuple[str, ...]
 
     def __new__(
         cls, text: str, result: str = "", function: str = "", arguments: tuple[tuple[str, str], ...] = ()
     ) -> Call:
         """The line of this text."""
         made = super().__new__(cls, text)
-        made.result, made.function, made.arguments = result, function, arguments
+        made.result, made.function = result, function
+        made.keys, made.inputs = tuple([key for key, _ in arguments]), tuple([name for _, name in arguments])
         return made
+
+    @property
+    def arguments(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of the name of a parameter and the name of the value it got."""
+        return tuple(zip(self.keys, self.inputs, strict=True))
 
     @classmethod
     def made(cls, result: str, function: str, arguments: tuple[tuple[str, str], ...]) -> Call:
@@ -77,6 +84,9 @@ class Call(str):
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return str(self), self.result, self.function, self.arguments
+
+
+_new_call = str.__new__
 
 
 class LabelledFeedback(list["tuple[str, Any]"]):
@@ -130,7 +140,7 @@ def problem_names(nodes: Iterable[Node[Any]]) -> dict[int, str]:
     taken = set(names.values())
     counts: dict[str, int] = {}
     for node in rest:
-        base = node.name.rpartition(":")[0]
+        base = node._base
         number = counts.get(base, 0)
         while (name := f"{base}{number}") in taken:
             number += 1
@@ -156,26 +166,30 @@ def node_to_function_feedback(trace_graph: TraceGraph, *, names: Mapping[int, st
         names = {id(node): node.py_name for _, node in pairs}
     words = _Words()
     commented = {name: name for name, _ in trace_graph.feedback_by_output}
-    highest = max((level for level, _ in pairs), default=0)
+    highest = pairs[-1][0] if pairs else 0
     facts = FunctionFeedback([], {}, {}, {}, {}, None)
+    graph, roots, others, output = facts.graph, facts.roots, facts.others, facts.output
     for level, node in pairs:
         name = names[id(node)]
         value = trace_graph.value(node) if node.trainable else node._data
-        inputs = node._inputs
         try:
-            arguments = tuple([(key, names[id(parent)]) for key, parent in inputs.items()])
+            inputs = [names[id(parent)] for parent in node._parents]
         except KeyError:  # a parent outside the graph
-            inputs = {}
+            inputs = []
         if not inputs:
-            facts.roots[name] = (value, words.about(node))
-            if len(pairs) == 1:
-                facts.output[name] = facts.roots[name]
+            roots[name] = (value, words.about(node))
             continue
-        facts.graph.append((level, Call.made(name, words.function(node), arguments)))
+        graph.append((level, words.call(node, name, tuple(inputs))))
         py_name = node.py_name
         if py_name in commented:
             commented[py_name] = name
-        (facts.output if level == highest or py_name in commented else facts.others)[name] = (value, None)
+            output[name] = (value, None)
+        elif level == highest:
+            output[name] = (value, None)
+        else:
+            others[name] = (value, None)
+    if len(pairs) == 1:
+        output.update(roots)
     facts.documentation = words.documentation()
     facts.user_feedback = _feedback(trace_graph, commented)
     return facts
@@ -194,24 +208,43 @@ class _Words:
     def __init__(self) -> None:
         self._parsed: dict[str, tuple[str, str]] = {}
         self._documented: dict[str, dict[str, None]] = {}
+        self._lines: dict[Any, tuple[str, tuple[str, ...], str]] = {}
 
     def about(self, node: Node[Any]) -> str | None:
         """A root's description, and its constraint in words; None if nothing is said."""
+        constraint = None if type(node) is Node else getattr(node, "constraint", None)
+        if node._text is None and constraint is None:
+            return None
         said = "" if node._parents else self._tag_and_text(node._description)[1]
-        constraint = getattr(node, "constraint", None)
         if constraint is not None:
             words = read_constraint(constraint).words(node._data)
             said = "\n".join(dict.fromkeys(text for text in (said, inspect.cleandoc(words)) if text))
         return said or None
 
-    def function(self, node: Node[Any]) -> str:
-        """The name of the function that a node is a result of; notes what it does."""
-        name, text = self._tag_and_text(node._description)
+    def call(self, node: Node[Any], result: str, inputs: tuple[str, ...]) -> Call:
+        """The call that a node is the result of, by the names of the result and of the inputs; notes what it does."""
+        kind = type(node)
+        form = (kind, node._description, node._names)
+        found = self._lines.get(form)
+        if found is None:
+            found = self._line(node)
+            if not issubclass(kind, ExceptionNode):  # which have an info of their own
+                self._lines[form] = found
+        function, keys, line = found
+        made = _new_call(Call, line % (result, *inputs))  # as quick as can be: there is one for every node
+        made.result, made.function, made.keys, made.inputs = result, function, keys, inputs
+        return made
+
+    def _line(self, node: Node[Any]) -> tuple[str, tuple[str, ...], str]:
+        """The function of a call, its parameters, and the line with a %s for each name."""
+        function, text = self._tag_and_text(node._description)
         if isinstance(node, ExceptionNode):
             info = node.info or {}
-            name, text = str(info.get("fun_name") or name), inspect.cleandoc(info.get("doc") or text)
-        self._documented.setdefault(name, {})[text] = None
-        return name
+            function, text = str(info.get("fun_name") or function), inspect.cleandoc(info.get("doc") or text)
+        self._documented.setdefault(function, {})[text] = None
+        keys = tuple(node._inputs)
+        written = ", ".join([f"{key}=%s" for key in [key.replace("%", "%%") for key in keys]])
+        return function, keys, f"%s = {function.replace('%', '%%')}({written})"
 
     def documentation(self) -> dict[str, str]:
         """What each function does; functions that share a name keep all that is said of them."""

@@ -112,7 +112,7 @@ def _bare(heading: str) -> str:
 
 def value_line(name: str, kind: str, text: str) -> str:
     """`(type) name=value`, and `(code) name:text` for code."""
-    return f"({kind}) {name}{':' if kind == 'code' and is_code(name) else '='}{text}"
+    return f"({kind}) {name}:{text}" if kind == "code" and is_code(name) else f"({kind}) {name}={text}"
 
 
 def value_lines(facts: Facts) -> str:

@@ -29,7 +29,7 @@ _UNCHANGED = "null leaves it as it is"
 
 def is_typed(parameter: ParameterNode[Any]) -> bool:
     """Whether the parameter declares a type, a range or a regular expression."""
-    return read_constraint(parameter.constraint).is_typed
+    return parameter.constraint is not None and read_constraint(parameter.constraint).is_typed
 
 
 def admits_none(parameter: ParameterNode[Any]) -> bool:

@@ -19,6 +19,7 @@ from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.schema import admits_none, is_typed, keeps_to_schemas, response_format, suggestion_schema
 from opto.optimizers.suggestions import convert, find_suggestion, format_code
 from opto.optimizers.utils import print_color
+from opto.runs import heard
 
 if TYPE_CHECKING:
     from opto.optimizers.forms import PromptForm
@@ -160,7 +161,7 @@ class SuggestingOptimizer(Optimizer):
         """The `response_format` with the schema of the answer, if that is wanted; else nothing."""
         if self.structured_output is False:
             return []
-        asked = [each for each in self.parameters if each.feedback] or self.parameters
+        asked = [each for each in self.parameters if each._feedback] or self.parameters  # whatever it is, unread
         free = [each for each in (asked if only is None else only) if each.trainable]
         if self.structured_output is None:
             if not any(map(is_typed, free)):
@@ -363,6 +364,8 @@ class SuggestingOptimizer(Optimizer):
         return {}
 
     def _record(self, attempt: Attempt, purpose: str, **about: Any) -> None:
+        if not heard():
+            return
         self._emit(
             "attempt",
             purpose=purpose,

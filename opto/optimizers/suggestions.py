@@ -24,6 +24,7 @@ __all__ = ["check", "convert", "find_suggestion", "format_code", "function_name"
 
 _NUMBERED = re.compile(r":(\d+)$")
 _AROUND_NAMES = " \t\r\n`'\"$*<>"
+_NUMBERS = frozenset({int, float, bool})
 _DEEPEST = 4
 _MOST_WRAPPINGS = 500
 _NAME_KEYS = frozenset({"name", "variable", "parameter", "variable_name", "key"})
@@ -126,6 +127,9 @@ def convert(parameter: ParameterNode[Any], value: Any) -> Any:
         SuggestionError: when it cannot be converted.
     """
     current = parameter._data
+    kind = type(value)
+    if kind is type(current) and kind in _NUMBERS and parameter.constraint is None:
+        return value
     if is_code(parameter.py_name) and (current is None or isinstance(current, str)):
         return repaired_code(value)
     constraint = read_constraint(parameter.constraint)
@@ -303,6 +307,9 @@ def check(parameter: ParameterNode[Any], value: Any) -> None:
             the constraint; or it is code that cannot take the place of the present one. The message says what would be
             right.
     """
+    kind = type(value)
+    if kind is type(parameter._data) and kind in _NUMBERS and parameter.constraint is None:
+        return
     constraint = read_constraint(parameter.constraint)
     if is_code(parameter.py_name) and isinstance(parameter._data, str):
         check_code(parameter, value)

@@ -77,15 +77,19 @@ def expandable_of(node: Any) -> set[Any]:
 def values_read(nodes: Iterable[Any]) -> dict[Any, Any]:
     """What the forward pass read: for each input of a call with trainable inputs, hidden ones too, its value then."""
     values: dict[Any, Any] = {}
-    waiting = list(nodes)
+    waiting: Iterable[Any] = nodes
     seen = set()
-    for node in waiting:  # grows while it is walked
-        if node._read is not None:
-            for parent, value in zip(node._parents, node._read):  # noqa: B905 - of the same length, in a hot loop
-                values.setdefault(parent, value)
-        if node._info is not None:
-            inner = inner_output(node)
-            if inner is not None and inner not in seen:
-                seen.add(inner)
-                waiting.extend(ancestors([inner]))
+    while waiting:
+        inside: list[Any] = []
+        for node in waiting:
+            if node._read is not None:
+                for parent, value in zip(node._parents, node._read):  # noqa: B905 - of the same length, in a hot loop
+                    if parent not in values:
+                        values[parent] = value
+            if node._info is not None:
+                inner = inner_output(node)
+                if inner is not None and inner not in seen:
+                    seen.add(inner)
+                    inside.extend(ancestors([inner]))
+        waiting = inside
     return values

@@ -102,4 +102,7 @@ class Walk:
 
     def values(self, nodes: Iterable[Any]) -> dict[Any, Any]:
         """For the trainable nodes among some nodes of the walk: the value that this forward pass read."""
-        return {self.output: self._value, **values_read(nodes)}
+        values = values_read(nodes)
+        if self.output not in values:
+            values[self.output] = self._value
+        return values

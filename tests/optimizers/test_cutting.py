@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opto.optimizers.canonical import canonical
-from opto.optimizers.cutting import cut, cut_value
+from opto.optimizers.cutting import cut, cut_value, exceeds
 
 VALUES = st.recursive(
     st.one_of(st.integers(), st.floats(), st.none(), st.text(), st.binary(), st.sets(st.integers())),
@@ -68,3 +68,22 @@ def test_deep_nesting():
     loop = [1]
     loop.append(loop)
     assert cut_value(loop, 100) == canonical(loop)
+
+
+@given(VALUES, st.integers(0, 200))
+def test_what_exceeds_is_longer(value, limit):
+    """A value is told to exceed a limit only where its text does, and always where its strings do."""
+    if exceeds(value, limit):
+        assert len(canonical(value)) > limit
+    assert exceeds([value, "x" * limit], limit)
+
+
+def test_a_value_is_measured_up_to_the_limit():
+    """Also one that contains itself, or that is far larger than anybody will read."""
+    loop = {}
+    loop["again"] = [loop]
+    assert exceeds(loop, 1000)
+    value = [1, 2]
+    for _ in range(200):
+        value = [value, value]
+    assert exceeds(value, 10_000)

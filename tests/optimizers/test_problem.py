@@ -1,12 +1,14 @@
 """A graph with feedback becomes facts: calls, values, documentation, feedback."""
 
+import pickle
+
 import pytest
 
 from opto.errors import ExecutionError
 from opto.optimizers import OptoPrime
 from opto.optimizers.optoprime import node_to_function_feedback
-from opto.optimizers.problem import LabelledFeedback, problem_names
-from opto.trace import GRAPH, bundle, node
+from opto.optimizers.problem import Call, LabelledFeedback, problem_names
+from opto.trace import GRAPH, ExceptionNode, bundle, node
 from opto.trace.propagators import TraceGraph
 
 
@@ -192,3 +194,33 @@ def test_constraints_are_part_of_the_description():
     facts = node_to_function_feedback(graph_of(x + y, "f", x, y))
     assert facts.roots["int0"] == (2, "a count\nat most 10")
     assert facts.roots["int1"] == (2, "It must be even.")
+
+
+def test_calls_know_their_parts():
+    """Whatever the names are made of; extra arguments keep the names that the function got them by."""
+
+    @bundle("[100% odd] Odd.")
+    def odd(x, **more):
+        return x
+
+    x = node(1, trainable=True, name="50%s x")
+    facts = node_to_function_feedback(graph_of(odd(odd(x, **{"a%d": 2}), b=x), "no", x))
+    first, second = (call for _, call in facts.graph)
+    assert first == "100% odd0 = 100% odd(x=50%s x0, a%d=a%d0)"
+    assert (first.result, first.function, first.keys) == ("100% odd0", "100% odd", ("x", "a%d"))
+    assert first.arguments == (("x", "50%s x0"), ("a%d", "a%d0"))
+    assert second.inputs == ("100% odd0", "50%s x0")
+    assert pickle.loads(pickle.dumps(second)).arguments == second.arguments
+    assert second == Call.made(second.result, second.function, second.arguments)
+
+
+def test_each_exception_shows_its_own_function():
+    """Though their descriptions and the names of their inputs are the same."""
+    x = node(1, trainable=True)
+    failed = [
+        ExceptionNode("(ValueError) no", inputs={"x": x}, info={"fun_name": name, "doc": f"Does {name}."})
+        for name in ("one", "two")
+    ]
+    facts = node_to_function_feedback(graph_of(failed[0] + failed[1], "no", x))
+    assert [call.function for _, call in facts.graph] == ["one", "two", "concat"]
+    assert facts.documentation["two"] == "Does two."

@@ -9,6 +9,7 @@ from opto.errors import PromptTooLongError, SuggestionWarning
 from opto.llm import LiteLLM, Model
 from opto.llm.tokens import count_tokens
 from opto.optimizers import OPRO, OPROv2, OptoPrime, OptoPrimeV2, TextGrad
+from opto.optimizers.canonical import canonical
 from opto.optimizers.prompt_limits import PromptLimits
 from opto.trace import GRAPH, bundle, node
 
@@ -119,6 +120,17 @@ def test_other_models_have_no_limit():
     model = Keeping(answer())
     run(OptoPrime([x], model), x)
     assert "add299 = add(" in model.requests[0][1]["content"]
+
+
+@pytest.mark.parametrize("value", [["a", "b" * 20_000, "c"], {"a": [[1, 2, "b" * 9_000], 3]}, "b" * 20_000])
+def test_without_a_limit_values_are_whole(value):
+    """However long they are beside the rest of a short problem."""
+    x = node(value, trainable=True, name="x")
+    model = Keeping(answer())
+    optimizer = OptoPrime([x], model)
+    optimizer.backward(x, "too small")
+    optimizer.step()
+    assert f"x0={canonical(value)}\n" in model.requests[0][1]["content"]
 
 
 LONG = " ".join(f"word{number}" for number in range(3000))

@@ -104,8 +104,10 @@ class TraceGraph:
 
     def value(self, node: Any) -> Any:
         """The value of a node that the forward pass read; a parameter may hold another one by now."""
-        self._join()
-        return self._known_values().get(node, node._data)
+        if self._graph is None:
+            self._join()
+        values = self._values
+        return (self._known_values() if values is None else values).get(node, node._data)
 
     def _known_values(self) -> dict[Any, Any]:
         if self._values is None:
@@ -188,9 +190,7 @@ def _restored(graph: Any, feedback: Any, values: Any) -> TraceGraph:
 
 def _joined(parts: tuple[Any, ...]) -> tuple[list[Any], list[tuple[str, Any]], dict[Any, Any]]:
     """The nodes, feedback and read values of lazy parts: one pass over the parts, and one over each walk."""
-    whole: dict[int, TraceGraph] = {}
-    views: dict[int, tuple[Walk, dict[Any, None], dict[Any, None]]] = {}
-    order: list[tuple[bool, int]] = []
+    found: dict[int, TraceGraph | tuple[Walk, list[Any], list[Any]]] = {}  # in order, by the graph or by the walk
     waiting = list(reversed(parts))
     seen = set()
     while waiting:
@@ -203,33 +203,31 @@ def _joined(parts: tuple[Any, ...]) -> tuple[list[Any], list[tuple[str, Any]], d
             if part._graph is None:
                 waiting.extend(reversed(inner))
             else:
-                order.append((True, id(part)))
-                whole[id(part)] = part
+                found[id(part)] = part
             continue
         walk, parameter, children = part
-        if id(walk) not in views:
-            views[id(walk)] = walk, {}, {}
-            order.append((False, id(walk)))
-        _, parameters, entries = views[id(walk)]
-        parameters[parameter] = None
-        entries.update(dict.fromkeys(children))
+        view: Any = found.get(id(walk))
+        if view is None:
+            view = found[id(walk)] = walk, [], []
+        view[1].append(parameter)
+        view[2].extend(children)
 
     nodes: dict[Any, None] = {}
     values: dict[Any, Any] = {}
     feedback: dict[tuple[str, int], tuple[str, Any]] = {}
-    for is_whole, key in order:
-        if is_whole:
-            graph = whole[key]
-            nodes.update((node, None) for _, node in graph._graph or ())
-            values.update(graph._known_values())
-            given = graph._feedback
+    for each in found.values():
+        if isinstance(each, TraceGraph):
+            nodes.update((node, None) for _, node in each._graph or ())
+            values.update(each._known_values())
+            given = each._feedback
         else:
-            walk, parameters, entries = views[key]
-            found = walk.subgraph(parameters, entries)
-            nodes.update(dict.fromkeys(found))
-            values.update(walk.values(found))
+            walk, parameters, entries = each
+            shown = walk.subgraph(parameters, entries)
+            nodes.update(dict.fromkeys(shown))
+            values.update(walk.values(shown))
             given = [(walk.output.py_name, walk.feedback)]
-        feedback.update(((name, id(value)), (name, value)) for name, value in given)
+        for pair in given:
+            feedback[pair[0], id(pair[1])] = pair
     return list(nodes), list(feedback.values()), values
 
 
