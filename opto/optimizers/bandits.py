@@ -22,7 +22,7 @@ def ucb1(arms: Sequence[Tally], draw: random.Random) -> int:
     UCB1 of "Finite-time Analysis of the Multiarmed Bandit Problem" (Auer, Cesa-Bianchi, Fischer; Machine Learning 47,
     2002): the mean plus `sqrt(2 ln N / n)`.
     """
-    unplayed = [number for number, arm in enumerate(arms) if not arm.count]
+    unplayed = _unplayed(arms)
     if unplayed:
         return draw.choice(unplayed)
     logarithm = 2 * math.log(sum(arm.count for arm in arms))
@@ -32,13 +32,21 @@ def ucb1(arms: Sequence[Tally], draw: random.Random) -> int:
 def thompson(arms: Sequence[Tally], draw: random.Random) -> int:
     """The arm with the highest mean drawn from what is believed of each (Thompson, Biometrika 25, 1933).
 
-    The belief is a beta distribution that starts uniform; a score s counts as s successes and 1 - s failures.
+    The belief is a beta distribution that starts uniform; a score s counts as s successes and 1 - s failures. Unplayed
+    arms come first, in random order: where nearly every score is high, the draws alone may leave one out for long.
     """
+    unplayed = _unplayed(arms)
+    if unplayed:
+        return draw.choice(unplayed)
     beliefs = [(1 + arm.count * arm.mean, 1 + arm.count * (1 - arm.mean)) for arm in arms]
     return _highest([draw.betavariate(max(wins, 1e-9), max(losses, 1e-9)) for wins, losses in beliefs], draw)
 
 
 RULES: Mapping[str, Rule] = MappingProxyType({"ucb1": ucb1, "thompson": thompson})
+
+
+def _unplayed(arms: Sequence[Tally]) -> list[int]:
+    return [number for number, arm in enumerate(arms) if not arm.count]
 
 
 def _highest(indices: Sequence[float], draw: random.Random) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from opto.errors import OptoWarning
 from opto.optimizers.bandits import RULES, Rule
 from opto.optimizers.domains import Choices, Range, domain_of
 from opto.optimizers.optimizer import Update
@@ -37,37 +39,46 @@ class Select(Sampler):
             optimizer.step()                    # sets the value to try next
         optimizer.update(optimizer.best())      # sets the one to keep
 
-    With a function `score`, a step tries `batch` values, and then sets `best()`.
+    With a function `score`, a step tries `batch` values, and then sets `best()`. Given `examples` too, a try is on the
+    next `minibatch` examples that the value has not met: no value is scored twice on one example, all meet them in the
+    same order, and values are compared on the examples that both have met, one by one. A value that has met them all
+    is not tried again.
 
     **The present value stays when the evidence is thin.** `best()` replaces the value that was in place when the
     optimizer was made only by one that has, like the present one, at least `least` scores and a mean that is higher by
     more than z standard errors of the difference, where z leaves a chance of `(1 - confidence)` divided by the number
     of rivals to a value that is no better. To the scores of each one more is added at the greatest spread possible, so
-    that a few equal scores do not pass for certainty. The present value is tried first, `least` times.
+    that a few equal scores do not pass for certainty. The present value is tried first, until it has `least` scores,
+    then each other value once; after that the rule chooses.
 
     Args:
         parameters: the `ParameterNode`s to choose values for.
         candidates: for one parameter a list of values; for several a dict of lists, by parameter or `py_name`; None
             takes the declared ones (`Choices`, `Literal`, `range`... as the node's constraint). The present value is
             among them, even if it is not listed.
-        rule: "thompson", "ucb1", or a function of the tallies of all arms and a generator that returns a number
-            (`opto.optimizers.bandits.Rule`). Rules see scores between 0 and 1, the larger the better.
+        rule: "thompson", "ucb1", or a function of the tallies of all arms (that have examples left) and a generator
+            that returns a number (`opto.optimizers.bandits.Rule`); such a function also decides whether each is tried
+            once. Rules see scores between 0 and 1, the larger the better.
         score_range: the least and the greatest score there can be.
         confidence: see above; 0.5 takes whatever has the best mean, apart from the division among rivals.
         least: see above.
         joint: one arm for each combination of the parameters' values, instead of a bandit for each parameter, which
             takes the values of the others for chance.
         batch: how many values a step tries with a function `score`.
+        examples: what the function `score` is to score values on: it is then called with the values and a list of
+            examples, and returns a score for each. They should be others than those that an earlier choice was made
+            on, whose scores flatter what was chosen. Several parameters need `joint=True`.
+        minibatch: on how many examples a value is tried at a time.
         **options: `propagator`, `score`, `score_from`, `direction`, `seed`, `memory_size`; see `Sampler`. A failed
             evaluation counts as the worst score.
 
     Raises:
         TypeError: an argument of the wrong type.
-        ValueError: a parameter without candidates, an option out of its range; in a step, a score outside
-            `score_range`.
+        ValueError: a parameter without candidates, an option out of its range, `examples` without a function `score`;
+            in a step, a score outside `score_range`, or a number of scores that is not the number of examples.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the values, how they are tried, and when one is good enough
         self,
         parameters: Iterable[ParameterNode[Any]],
         candidates: Mapping[Any, Iterable[Any]] | Iterable[Any] | None = None,
@@ -78,12 +89,14 @@ class Select(Sampler):
         least: int = 4,
         joint: bool = False,
         batch: int = 1,
+        examples: Iterable[Any] | None = None,
+        minibatch: int = 8,
         **options: Any,
     ) -> None:
         super().__init__(parameters, **options)
         if not callable(rule) and rule not in RULES:
             raise ValueError(f"rule must be one of {', '.join(RULES)}, or a function, got {rule!r}.")
-        for name, number in (("least", least), ("batch", batch)):
+        for name, number in (("least", least), ("batch", batch), ("minibatch", minibatch)):
             if isinstance(number, bool) or not isinstance(number, int) or number < 1:
                 raise ValueError(f"{name} must be an int >= 1, got {number!r}.")
         if not 0.5 <= confidence < 1:
@@ -91,6 +104,9 @@ class Select(Sampler):
         self.rule: Rule = rule if callable(rule) else RULES[rule]
         self.score_range = ScoreRange.checked(score_range, self.direction)
         self.confidence, self.least, self.joint, self.batch = confidence, least, joint, batch
+        self.examples = None if examples is None else list(examples)
+        self.minibatch = minibatch
+        self._check_examples()
         self._listed = self._candidates(candidates)
         self._groups = self._grouped({parameter: parameter._data for parameter in self.parameters})
 
@@ -116,10 +132,8 @@ class Select(Sampler):
     def _sample(self) -> Update:
         if self.score is not None:
             for number in range(self.batch):
-                values: Update = {}
-                for group in self._groups:
-                    values.update(group.values(self._next(group, number)))
-                self._learn(self._evaluate(values))
+                if not self._try(number):
+                    break
             return self._changed(self.best())
         tried = self._tried()
         if tried is None:
@@ -130,34 +144,73 @@ class Select(Sampler):
             chosen.update(group.values(self._next(group, 0)))
         return self._changed(chosen)
 
-    def _next(self, group: _Group, number: int) -> int:
-        if group.tallies[group.present].count < self.least:
+    def _try(self, number: int) -> bool:
+        """Score the next values; whether any were left to be scored."""
+        open_arms = [[arm for arm in range(len(group.arms)) if self._left(group, arm)] for group in self._groups]
+        if not all(open_arms):
+            if not number:
+                warnings.warn("Every value has been scored on all examples.", OptoWarning, stacklevel=5)
+            return False
+        values: Update = {}
+        items: list[Any] | None = None
+        for group, arms in zip(self._groups, open_arms, strict=True):
+            arm = self._next(group, number, arms)
+            values.update(group.values(arm))
+            items = self._left(group, arm)[: self.minibatch] if self.examples is not None else None
+        self._learn(self._evaluate(values) if items is None else self._evaluate(values, items), items)
+        return True
+
+    def _left(self, group: _Group, arm: int) -> list[Any]:
+        """The examples that an arm has not met; something that is not empty where there are no examples."""
+        return [None] if self.examples is None else self.examples[group.tallies[arm].count :]
+
+    def _next(self, group: _Group, number: int, arms: Sequence[int] | None = None) -> int:
+        """The arm to try, one of `arms` if they are given."""
+        among = range(len(group.arms)) if arms is None else arms
+        if group.tallies[group.present].count < self.least and group.present in among:
             return group.present
         place = self._groups.index(group)
-        return self.rule(group.tallies, self._random(f"{place}/{number}"))
+        return among[self.rule([group.tallies[arm] for arm in among], self._random(f"{place}/{number}"))]
 
-    def _learn(self, tried: Evaluation) -> None:
+    def _learn(self, tried: Evaluation, items: Sequence[Any] | None = None) -> None:
         rewards = [*(self.score_range.reward(score) for score in tried.scores), *([0.0] * tried.failures)]
+        in_order = not tried.failures
+        if items is not None and not tried.scores:  # the whole evaluation failed, so the order of failures is known
+            rewards, in_order = [0.0] * len(items), True
+        if items is not None and len(rewards) != len(items):
+            raise ValueError(f"score must return {len(items)} numbers, one for each example, got {len(rewards)}.")
         for group in self._groups:
             arm = group.arm(tried.values)
-            for reward in rewards if arm is not None else ():
-                group.tallies[arm or 0].add(reward)
+            if arm is None:
+                continue
+            for reward in rewards:
+                group.tallies[arm].add(reward)
+            if items is not None:
+                group.extend(arm, rewards if in_order else None)
 
     def _kept(self, group: _Group) -> int:
-        present = group.tallies[group.present]
         rivals = [arm for arm in range(len(group.tallies)) if arm != group.present]
         rivals.sort(key=lambda arm: -group.tallies[arm].mean)
         for arm in rivals:
+            challenger, present = group.evidence(arm, paired=self.examples is not None)
             if clearly_better(
-                group.tallies[arm],
-                present,
-                width=1.0,
-                confidence=self.confidence,
-                rivals=len(rivals),
-                least=self.least,
+                challenger, present, width=1.0, confidence=self.confidence, rivals=len(rivals), least=self.least
             ):
                 return arm
         return group.present
+
+    def _check_examples(self) -> None:
+        if self.examples is None:
+            return
+        if self.score is None:
+            raise ValueError("examples need score=, a function of values and examples.")
+        if not self.examples:
+            raise ValueError("examples must hold at least one example, got none.")
+        if len(self.parameters) > 1 and not self.joint:
+            raise ValueError(
+                f"examples for {len(self.parameters)} parameters need joint=True: a bandit for each would mix the "
+                "examples that its values meet."
+            )
 
     # ---- candidates
 
@@ -189,7 +242,7 @@ class Select(Sampler):
     # ---- keeping
 
     def state_dict(self) -> dict[str, Any]:
-        """Also the value that was in place at first, and number, mean and spread of the scores of each arm.
+        """Also the value that was in place at first, the scores of each arm, their number, mean and spread.
 
         A listed value stands in it as its place in the list, another one as itself.
         """
@@ -199,10 +252,11 @@ class Select(Sampler):
                 place = self._listed[parameter].index(value)
                 present.append({"value": value} if place is None else {"place": place})
         arms = [[[t.count, t.mean, t.squares] for t in group.tallies] for group in self._groups]
-        return {**super().state_dict(), "present": present, "arms": arms}
+        series = [[None if each is None else list(each) for each in group.series] for group in self._groups]
+        return {**super().state_dict(), "present": present, "arms": arms, "series": series}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`; the listed candidates are those of this optimizer.
+        """Go on from a `state_dict`; the listed candidates and the examples are those of this optimizer.
 
         Raises:
             ValueError: the state is of another optimizer, or of other numbers of candidates.
@@ -221,8 +275,9 @@ class Select(Sampler):
             raise wrong
         super().load_state_dict(state)
         self._groups = groups
-        for group, tallies in zip(groups, state["arms"], strict=True):
+        for group, tallies, series in zip(groups, state["arms"], state["series"], strict=True):
             group.tallies = [Tally(*tally) for tally in tallies]
+            group.series = [None if each is None else list(each) for each in series]
 
 
 @dataclass(eq=False)
@@ -234,6 +289,7 @@ class _Group:
     arms: list[tuple[int, ...]]
     present: int = 0
     tallies: list[Tally] = field(default_factory=list)
+    series: list[list[float] | None] = field(default_factory=list)
 
     @classmethod
     def of(cls, parameters: Sequence[ParameterNode[Any]], choices: Mapping[Any, Choices], present: Update) -> _Group:
@@ -242,13 +298,26 @@ class _Group:
         if count > _MOST_COMBINATIONS:
             raise ValueError(f"joint=True makes {count} combinations, at most {_MOST_COMBINATIONS} can be told apart.")
         arms = list(itertools.product(*(range(len(each)) for each in own)))
-        group = cls(list(parameters), own, arms, tallies=[Tally() for _ in arms])
+        group = cls(list(parameters), own, arms, tallies=[Tally() for _ in arms], series=[[] for _ in arms])
         group.present = group.arm(present) or 0
         return group
 
     def values(self, arm: int) -> Update:
         pairs = zip(self.parameters, self.choices, self.arms[arm], strict=True)
         return {parameter: choices.values[index] for parameter, choices, index in pairs}
+
+    def extend(self, arm: int, rewards: Sequence[float] | None) -> None:
+        """Keep the rewards of an arm in the order of the examples; None where that is not known."""
+        before = self.series[arm]
+        self.series[arm] = None if rewards is None or before is None else [*before, *rewards]
+
+    def evidence(self, arm: int, *, paired: bool) -> tuple[Sequence[float] | Tally, Sequence[float] | Tally]:
+        """What is known of an arm and of the present one: of the examples that both have met, if rewards are paired."""
+        mine, other = self.series[arm], self.series[self.present]
+        if not paired or mine is None or other is None:
+            return self.tallies[arm], self.tallies[self.present]
+        met = min(len(mine), len(other))
+        return mine[:met], other[:met]
 
     def arm(self, values: Update) -> int | None:
         """Which arm some values are; None for values that are no candidates."""

@@ -95,6 +95,88 @@ def test_a_copy_goes_on():
     assert optimizer.estimates()[0]["count"] == 0
 
 
+def test_examples_are_met_once_by_each_value():
+    """Every value is tried; none meets an example twice, all in the same order; then there is nothing left to try."""
+    parameter = node("a", trainable=True)
+    met = {}
+
+    def score(values, items):
+        met.setdefault(values[parameter], []).extend(items)
+        return [1.0 for _ in items]
+
+    optimizer = Select([parameter], ["a", "b", "c"], score=score, examples=range(10), minibatch=4, seed=0)
+    for _ in range(3):
+        optimizer.step()
+    assert set(met) == {"a", "b", "c"}
+    for _ in range(6):
+        optimizer.step()
+    assert met == dict.fromkeys("abc", list(range(10)))
+    assert [known["count"] for known in optimizer.estimates()] == [10, 10, 10]
+    with pytest.warns(OptoWarning, match="all examples"):
+        optimizer.step()
+    assert parameter.data == "a"
+
+
+def test_values_are_compared_on_the_same_examples():
+    """Where examples differ much in difficulty a small gain on each is seen, as it would not be on examples apart."""
+    parameter = node("a", trainable=True)
+
+    def score(values, items):
+        return [0.8 * (item % 2) + (0.1 if values[parameter] == "b" else 0.0) for item in items]
+
+    optimizer = Select([parameter], ["a", "b"], score=score, examples=range(24), batch=6, seed=0)
+    optimizer.step()
+    assert parameter.data == "b"
+    parameter._data = "a"
+    apart = Select([parameter], ["a", "b"], score=lambda values: score(values, range(8)), batch=6, seed=0)
+    apart.step()
+    assert parameter.data == "a"
+
+
+def test_failures_on_examples():
+    """A failed example counts as the worst, a failed evaluation as the worst on each example."""
+    parameter = node("ok", trainable=True)
+
+    def score(values, items):
+        if values[parameter] == "bad":
+            raise RuntimeError("no")
+        return [float("nan") if item == 0 else 1.0 for item in items]
+
+    optimizer = Select([parameter], ["ok", "bad"], score=score, batch=2, examples=range(4), minibatch=4, seed=0)
+    with pytest.warns(OptoWarning, match="RuntimeError"):
+        optimizer.step()
+    assert [(known["score"], known["count"]) for known in optimizer.estimates()] == [(0.75, 4), (0.0, 4)]
+
+
+def test_state_with_examples():
+    """A restored optimizer goes on with the examples that are left."""
+    parameter = node("a", trainable=True)
+
+    def score(values, items):
+        return [float(values[parameter] == "b") for _ in items]
+
+    def made():
+        return Select([parameter], ["a", "b"], score=score, examples=range(12), minibatch=4, seed=1)
+
+    optimizer = made()
+    optimizer.step()
+    optimizer.step()
+    twin = made()
+    twin.load_state_dict(codec.loads(codec.dumps(optimizer.state_dict())))
+    assert twin.estimates() == optimizer.estimates()
+    for _ in range(4):
+        twin.step()
+    assert [known["count"] for known in twin.estimates()] == [12, 12]
+    assert parameter.data == "b"
+
+
+def test_number_of_scores():
+    """One score for all examples does not say which of them went well."""
+    optimizer = Select([node(0, trainable=True)], [0, 1], score=lambda values, items: 0.5, examples=range(9), seed=0)
+    with pytest.raises(ValueError, match="8 numbers, one for each example, got 1"):
+        optimizer.step()
+
+
 def test_declared_candidates():
     """Choices, literals, enums and short ranges need no list."""
     tone = node("a", trainable=True, constraint=Choices(["a", "b"]))
@@ -206,6 +288,9 @@ async def test_many_at_a_time():
         ([1, 2], {"least": 0}, ValueError, "least"),
         ([1, 2], {"score_range": (1, 0)}, ValueError, "score_range"),
         (range(1001), {"joint": True}, ValueError, "combinations"),
+        ([1, 2], {"minibatch": 0}, ValueError, "minibatch"),
+        ([1, 2], {"examples": [1]}, ValueError, "need score="),
+        ([1, 2], {"examples": [], "score": lambda values, items: 0}, ValueError, "at least one example"),
     ],
 )
 def test_bad_input(candidates, options, error, message):
