@@ -1,27 +1,19 @@
-"""The values that a parameter may take, read from what was declared when the node was made.
-
-One place for all who ask: samplers draw from a domain, typed suggestions describe it to a model.
-"""
+"""Ranges and choices: what a parameter may be, in a form that values can be drawn from and a model can be told."""
 
 from __future__ import annotations
 
-import enum
 import math
-import types
-import typing
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from opto.optimizers.canonical import canonical_repr
+from opto.optimizers.canonical import canonical, canonical_repr
 from opto.optimizers.updates import same_value
 
-if TYPE_CHECKING:
-    from opto.trace.nodes import ParameterNode
-
-__all__ = ["Choices", "Domain", "Range", "domain_of", "position", "read_domain"]
+__all__ = ["Choices", "Domain", "Range", "position"]
 
 _WIDEST = 10_000_000
+_JSON_NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +25,7 @@ class Range:
     Args:
         low: the least value.
         high: the greatest value.
-        whole: only integers. `domain_of` also takes it so for a parameter that holds an int.
+        whole: only integers; so it is also taken for a parameter that holds an int (`opto.optimizers.declarations`).
         step: the distance between neighbours, counted from `low`; None for any number (1 for integers).
         log: sample on a logarithmic scale.
 
@@ -65,6 +57,14 @@ class Range:
     @property
     def __name__(self) -> str:  # what an error calls the constraint
         return repr(self)
+
+    @property
+    def json_schema(self) -> dict[str, Any]:
+        """What a JSON schema can say of it; its steps only where they are multiples of one."""
+        schema: dict[str, Any] = {"minimum": self.low, "maximum": self.high}
+        if self.step is not None and self.step != 1 and self.low % self.step == 0:
+            schema["multipleOf"] = self.step
+        return schema
 
     def __repr__(self) -> str:
         step = f", step={self.step!r}" if self.step is not None else ""
@@ -169,6 +169,29 @@ class Choices:
         """What a reader should know of it."""
         return f"must be one of: {', '.join(canonical_repr(value) for value in self.values)}"
 
+    @property
+    def json_schema(self) -> dict[str, Any]:
+        """What a JSON schema can say of it: nothing, {}, where a value is none of JSON's."""
+        kinds = list(dict.fromkeys(_JSON_NAMES.get(type(value), "") for value in self.values))
+        if "" in kinds:
+            return {}
+        return {"enum": list(self.values), **({"type": kinds[0]} if len(kinds) == 1 else {})}
+
+    def meant(self, value: Any) -> int | None:
+        """The place of the one choice that a raw value stands for: the value itself, or a text that names it.
+
+        A number stands for an equal one; in texts, case and quotes around them do not count.
+        """
+        place = self.index(value)
+        if place is None and type(value) in (int, float):
+            equal = [number for number, each in enumerate(self.values) if type(each) in (int, float) and each == value]
+            place = equal[0] if len(equal) == 1 else None
+        if place is None and isinstance(value, str):
+            bare = value.strip().strip("`'\"").casefold()
+            named = [number for number, each in enumerate(self.values) if bare in _names(each)]
+            place = named[0] if len(named) == 1 else None
+        return place
+
     def __contains__(self, value: Any) -> bool:
         return self.index(value) is not None
 
@@ -210,104 +233,7 @@ def position(values: Sequence[Any], value: Any) -> int | None:
     return None
 
 
-def domain_of(parameter: ParameterNode[Any]) -> Domain | None:
-    """The declared domain of a parameter; a bool has one without a declaration. None when nothing can be drawn from."""
-    found = read_domain(parameter.constraint)
-    if found is None and parameter.constraint is None and isinstance(parameter._data, bool):
-        return Choices([False, True])
-    if isinstance(found, Range) and found is parameter.constraint and isinstance(parameter._data, int):
-        return found.integers()
-    return found
-
-
-def read_domain(declared: Any) -> Domain | None:
-    """The domain that a declaration stands for, or None.
-
-    Read are `Range` and `Choices`; `range(...)`; `bool`; an `Enum` class; `Literal[...]`; a union of such choices; and
-    `Annotated[int or float, ...]` with both bounds, by the markers of `annotated_types` or pydantic's `Field`:
-    `Ge Gt Le Lt Interval MultipleOf`. An open bound of a float becomes the nearest float inside.
-
-    Raises:
-        ValueError: the declared bounds hold no value.
-    """
-    if isinstance(declared, (Range, Choices)):
-        return declared
-    if isinstance(declared, range):
-        return _of_range(declared)
-    if isinstance(declared, type) and issubclass(declared, (bool, enum.Enum)):
-        return Choices([False, True] if declared is bool else declared)
-    origin = typing.get_origin(declared)
-    if origin is typing.Literal:
-        return Choices(typing.get_args(declared))
-    if origin is typing.Union or isinstance(declared, types.UnionType):
-        return _of_union(typing.get_args(declared))
-    if origin is typing.Annotated:
-        kind, *marks = typing.get_args(declared)
-        return _of_bounds(kind, marks) if kind in (int, float) else read_domain(kind)
-    return None
-
-
-def _of_range(declared: range) -> Domain:
-    if not len(declared):
-        raise ValueError(f"constraint {declared!r} holds no value.")
-    ordered = sorted((declared[0], declared[-1]))
-    step = abs(declared.step)
-    return Range(ordered[0], ordered[1], whole=True, step=None if step == 1 else step)
-
-
-def _of_union(parts: tuple[Any, ...]) -> Domain | None:
-    values: list[Any] = []
-    for part in parts:
-        if part is None or part is type(None):
-            values.append(None)
-            continue
-        domain = read_domain(part)
-        if not isinstance(domain, Choices):
-            return None
-        values.extend(domain.values)
-    return Choices(values)
-
-
-def _of_bounds(kind: type, marks: Iterable[Any]) -> Range | None:
-    """The range between the tightest bounds of some markers; None when one side is open."""
-    lows: list[float] = []
-    highs: list[float] = []
-    step: float | None = None
-    for mark in _flat(marks):
-        lows += [_inside(kind, bound, +1, strict) for bound, strict in _bounds(mark, "ge", "gt")]
-        highs += [_inside(kind, bound, -1, strict) for bound, strict in _bounds(mark, "le", "lt")]
-        step = getattr(mark, "multiple_of", None) or step
-    if not lows or not highs:
-        return None
-    low, high = max(lows), min(highs)
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return None
-    if step is not None:  # multiples are counted from zero
-        low, high = math.ceil(low / step - 1e-9) * step, math.floor(high / step + 1e-9) * step
-    if low > high:
-        raise ValueError(f"constraint {kind.__name__} from {low} to {high} holds no value.")
-    return Range(low, high, whole=kind is int, step=None if kind is int and step == 1 else step)
-
-
-def _flat(marks: Iterable[Any]) -> Iterator[Any]:
-    """The markers themselves, also those inside pydantic's `Field(...)`."""
-    for mark in marks:
-        inner = getattr(mark, "metadata", None)
-        yield from _flat(inner) if isinstance(inner, (list, tuple)) else [mark]
-
-
-def _bounds(mark: Any, closed: str, opened: str) -> Iterator[tuple[Any, bool]]:
-    for name, strict in ((closed, False), (opened, True)):
-        bound = getattr(mark, name, None)
-        if isinstance(bound, (int, float)) and not isinstance(bound, bool):
-            yield bound, strict
-
-
-def _inside(kind: type, bound: float, direction: int, strict: bool) -> float:
-    """The outermost value of `kind` that a bound allows."""
-    if kind is int and math.isfinite(bound):
-        whole = math.ceil(bound) if direction > 0 else math.floor(bound)
-        return whole + direction if strict and whole == bound else whole
-    if strict and math.isfinite(bound):
-        return math.nextafter(bound, direction * math.inf)
-    return float(bound)
+def _names(value: Any) -> set[str]:
+    """The texts that name a value."""
+    names = {canonical(value), canonical_repr(value), str(getattr(value, "__name__", ""))}
+    return {name.casefold() for name in names if name}

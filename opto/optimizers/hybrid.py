@@ -9,7 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from opto.errors import UnreachedFeedbackWarning
-from opto.optimizers.domains import Choices, domain_of
+from opto.optimizers.declarations import domain_of
+from opto.optimizers.domains import Choices
 from opto.optimizers.drivers import Proposal, Request, together
 from opto.optimizers.few_shot import FewShot
 from opto.optimizers.numeric import Numeric

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opto.errors import OptoWarning
-from opto.optimizers.domains import Domain, Range, domain_of, read_domain
+from opto.optimizers.declarations import domain_of, read_domain
+from opto.optimizers.domains import Domain, Range
 from opto.optimizers.optimizer import Update
 from opto.optimizers.sampling import Sampler
 from opto.optimizers.trials import SAMPLERS, Trials, needs_extra
@@ -22,8 +23,8 @@ class Numeric(Sampler):
     """Searches declared ranges with Optuna: TPE (Bergstra et al., NeurIPS 2011), CMA-ES (Hansen and Ostermeier, 2001),
     random or grid search. Needs the extra `optuna`.
 
-    A range is declared as the node's `constraint` (`opto.optimizers.domains.read_domain` says in which forms), or in
-    `domains`. Each step tells Optuna the score of the values that were tried, and asks for the next ones:
+    A range is declared as the node's `constraint` (`opto.optimizers.declarations.read_domain` says in which forms),
+    or in `domains`. Each step tells Optuna the score of the values that were tried, and asks for the next ones:
 
         x = node(0.0, trainable=True, constraint=Range(-5.0, 5.0))
         optimizer = Numeric([x], seed=0)
@@ -161,15 +162,13 @@ class Numeric(Sampler):
         unused = dict(given)
         for name, parameter in self._named.items():
             own = unused.pop(parameter, None) or unused.pop(parameter.py_name, None)
-            domain = domain_of(parameter) if own is None else read_domain(own)
+            domain = domain_of(parameter) if own is None else read_domain(own, parameter._data)
             if domain is None:
                 raise ValueError(
                     f"parameters must have a declared range, but {parameter.py_name} has "
                     f"{parameter.constraint if own is None else own!r}: give node(..., constraint=Range(low, high)), "
                     "Literal[...], range(...), or domains={parameter: Range(low, high)}."
                 )
-            if isinstance(domain, Range) and own is domain and isinstance(parameter._data, int):
-                domain = domain.integers()
             if parameter._data is not None and parameter._data not in domain:
                 raise ValueError(f"{parameter.py_name} holds {parameter._data!r}, which is not in {domain!r}.")
             found[name] = domain

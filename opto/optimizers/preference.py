@@ -14,7 +14,8 @@ from opto.optimizers.asking import conversation
 from opto.optimizers.attempts import Attempt
 from opto.optimizers.buffers import FIFOBuffer
 from opto.optimizers.canonical import canonical, plain
-from opto.optimizers.domains import Choices, domain_of, position
+from opto.optimizers.declarations import domain_of
+from opto.optimizers.domains import Choices, position
 from opto.optimizers.drivers import Proposal, Reply, Request
 from opto.optimizers.formats import strip_thinking
 from opto.optimizers.optimizer import Optimizer, Update

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from opto.errors import SuggestionError
+from opto.optimizers.declarations import choices_of, plain_domains
+from opto.optimizers.domains import Choices, Range
 from opto.optimizers.rendering import is_code
 from opto.optimizers.suggestions import check, convert, is_structured
 from opto.trace.constraints import Constraint, json_schema, read_constraint
@@ -28,14 +30,16 @@ _UNCHANGED = "null leaves it as it is"
 
 
 def is_typed(parameter: ParameterNode[Any]) -> bool:
-    """Whether the parameter declares a type, a range or a regular expression."""
-    return parameter.constraint is not None and read_constraint(parameter.constraint).is_typed
+    """Whether the parameter declares a type, a range, choices or a regular expression."""
+    if parameter.constraint is None:
+        return False
+    return read_constraint(parameter.constraint).is_typed or bool(plain_domains(parameter))
 
 
 def admits_none(parameter: ParameterNode[Any]) -> bool:
     """Whether None is a value that the parameter may have."""
     constraint = read_constraint(parameter.constraint)
-    if constraint.is_typed:
+    if constraint.is_typed or choices_of(parameter) is not None:
         return constraint.complaint(None, parameter._data) is None
     return parameter._data is None
 
@@ -60,7 +64,7 @@ def suggestion_model(parameters: Iterable[ParameterNode[Any]]) -> type[BaseModel
             None,
             alias=parameter.py_name,  # pydantic takes no field names like __code0
             description=_description(parameter),
-            json_schema_extra=_bounds(read_constraint(parameter.constraint)),
+            json_schema_extra=_bounds(parameter),
         )
         fields[f"value{number}"] = (kind, field)
     config = ConfigDict(arbitrary_types_allowed=True, extra="ignore", protected_namespaces=())
@@ -88,6 +92,11 @@ def _field_type(parameter: ParameterNode[Any]) -> Any:
     if constraint.is_typed or is_structured(current):
         kind = constraint.annotation(current)
         return kind if json_schema(kind) else Any
+    domains = plain_domains(parameter)
+    if any(isinstance(each, Choices) for each in domains):
+        return Any  # the enum says more than the type of the present value
+    if domains and type(current) not in (int, float):
+        return int if any(each.whole for each in domains if isinstance(each, Range)) else float
     return type(current) if type(current) in _JSON_TYPES else Any
 
 
@@ -98,12 +107,16 @@ def _description(parameter: ParameterNode[Any]) -> str | None:
     return "\n".join(text for text in told if text) or None
 
 
-def _bounds(constraint: Constraint) -> dict[str, Any]:
-    """What a JSON schema can say of ranges and of regular expressions."""
+def _bounds(parameter: ParameterNode[Any]) -> dict[str, Any]:
+    """What a JSON schema can say of ranges, choices and regular expressions; types say it of themselves."""
     bounds: dict[str, Any] = {}
-    for allowed in constraint.ranges:
-        bounds |= {"minimum": min(allowed[0], allowed[-1]), "maximum": max(allowed[0], allowed[-1])}
-    for pattern in constraint.patterns:
+    for domain in plain_domains(parameter):
+        said = dict(domain.json_schema)
+        for key, tightest in (("minimum", max), ("maximum", min)):
+            if key in bounds and key in said:
+                said[key] = tightest(bounds[key], said[key])
+        bounds |= said
+    for pattern in read_constraint(parameter.constraint).patterns:
         if pattern.flags == 32:  # re.UNICODE alone, the default: JSON schemas know no others
             bounds["pattern"] = f"^(?:{pattern.pattern})$"
     return bounds

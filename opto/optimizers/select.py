@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from opto.errors import OptoWarning
 from opto.optimizers.bandits import RULES, Rule
-from opto.optimizers.domains import Choices, Range, domain_of
+from opto.optimizers.declarations import domain_of
+from opto.optimizers.domains import Choices, Range
 from opto.optimizers.optimizer import Update
 from opto.optimizers.sampling import Evaluation, Sampler
 from opto.optimizers.scores import ScoreRange, Tally, clearly_better

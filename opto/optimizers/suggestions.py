@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from opto.errors import SuggestionError
 from opto.optimizers.code_checks import check_code, function_name
+from opto.optimizers.declarations import choices_of
 from opto.optimizers.formats import parse_json_answer, unfence
 from opto.optimizers.loose_values import literal, number_readings, repaired_code, truth, unquoted, unwrapped
 from opto.optimizers.rendering import is_code
@@ -133,6 +134,9 @@ def convert(parameter: ParameterNode[Any], value: Any) -> Any:
     if is_code(parameter.py_name) and (current is None or isinstance(current, str)):
         return repaired_code(value)
     constraint = read_constraint(parameter.constraint)
+    choices = choices_of(parameter)
+    if choices is not None and (place := choices.meant(value)) is not None:
+        return choices.values[place]
     if constraint.is_typed or is_structured(current):
         return _converted(constraint, value, current)
     if current is None:
@@ -140,6 +144,8 @@ def convert(parameter: ParameterNode[Any], value: Any) -> Any:
     if not isinstance(current, Mapping):
         value = unwrapped(value)
     if isinstance(current, str):
+        if value is None:
+            raise SuggestionError("None cannot be made a text")
         return _as_text(value)
     return _in_type_of(current, _read(value, type(current)) if isinstance(value, str) else value)
 
@@ -313,7 +319,7 @@ def check(parameter: ParameterNode[Any], value: Any) -> None:
     constraint = read_constraint(parameter.constraint)
     if is_code(parameter.py_name) and isinstance(parameter._data, str):
         check_code(parameter, value)
-    elif not constraint.is_typed:
+    elif not constraint.is_typed and choices_of(parameter) is None:
         _check_type(parameter, value)
     complaint = constraint.complaint(value, parameter._data)
     if complaint:

@@ -8,7 +8,8 @@ import pytest
 from annotated_types import Ge, Gt, Interval, Le, Lt, MultipleOf
 from pydantic import Field
 
-from opto.optimizers.domains import Choices, Range, domain_of, position, read_domain
+from opto.optimizers.declarations import choices_of, domain_of, plain_domains, read_domain
+from opto.optimizers.domains import Choices, Range, position
 from opto.trace import node
 
 
@@ -23,7 +24,7 @@ class Color(enum.Enum):
     ("declared", "expected"),
     [
         (Annotated[int, Ge(0), Lt(5)], Range(0, 4, whole=True)),
-        (Annotated[int, Gt(0.5), Le(3.7)], Range(1, 3, whole=True)),
+        (Annotated[int, Gt(0), Le(3)], Range(1, 3, whole=True)),
         (Annotated[float, Interval(ge=0, le=1)], Range(0.0, 1.0)),
         (Annotated[float, Field(ge=-1, le=1)], Range(-1.0, 1.0)),
         (Annotated[int, Field(ge=1, le=10, multiple_of=3)], Range(3, 9, whole=True, step=3)),
@@ -57,6 +58,58 @@ def test_open_bounds_of_floats():
     assert 0.0 not in domain
     assert 1.0 not in domain
     assert 0.5 in domain
+
+
+def even(value):
+    """Must be even."""
+    return value % 2 == 0
+
+
+@pytest.mark.parametrize(
+    ("declared", "current", "expected"),
+    [
+        ((Range(0.0, 1.0), "A sentence."), 0.5, Range(0.0, 1.0)),
+        ((int, Ge(0), Le(5)), 1, Range(0, 5, whole=True)),
+        (Interval(ge=0, le=1), 0.5, Range(0.0, 1.0)),
+        (Interval(ge=0, le=3), 2, Range(0, 3, whole=True)),
+        ((range(10), range(3, 20)), 5, Range(3, 9, whole=True)),
+        ((Range(0, 10, whole=True), Range(1, 20, step=3)), 4, Range(1, 10, whole=True, step=3)),
+        ((Range(2, 20, whole=True), Range(0, 20, step=3)), 3, Range(3, 20, whole=True, step=3)),
+        ((Choices([1, 2, 3]), Range(2, 9)), 2, Choices([2, 3])),
+        ((Literal["a", "b"], Choices(["b", "c"])), "b", Choices(["b"])),
+        ((Choices([1, 2, 3, 4]), even), 2, Choices([2, 4])),
+        ((Range(0, 9), even), 2, None),
+        ((bool, "Be bold."), True, Choices([False, True])),
+    ],
+)
+def test_declarations_in_several_parts(declared, current, expected):
+    """What all parts allow; sentences do not count, and a predicate leaves no domain of a range."""
+    assert read_domain(declared, current) == expected
+
+
+def test_parts_that_exclude_each_other():
+    """It is a mistake."""
+    for declared in ((range(3), range(5, 9)), (Choices([1]), Range(2, 3)), (Choices([1, 3]), even)):
+        with pytest.raises(ValueError, match=r"no value"):
+            read_domain(declared, 1)
+
+
+def test_what_is_declared_without_a_type():
+    """For who describes a parameter: ranges and choices, whole numbers where the parameter holds one."""
+    x = node(3, trainable=True, constraint=(Range(1, 9), "A sentence.", range(5)))
+    assert plain_domains(x) == [Range(0, 4, whole=True), Range(1, 9, whole=True)]
+    assert choices_of(x) is None
+    assert choices_of(node("a", trainable=True, constraint=Choices(["a", "b"]))) == Choices(["a", "b"])
+    assert plain_domains(node("a", trainable=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "place"),
+    [("Brief.", 0), (" 'brief.' ", 0), ("2", 1), (2.0, 1), (True, None), ("maximum", None), ("max", 2), ("none", 3)],
+)
+def test_what_a_raw_value_means(raw, place):
+    """A choice by itself, by an equal number, or by a text that names it."""
+    assert Choices(["Brief.", 2, max, None]).meant(raw) == place
 
 
 def test_empty_declarations():

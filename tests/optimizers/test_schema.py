@@ -1,6 +1,7 @@
 """The model of all that an answer may say, and its schema."""
 
 import enum
+import json
 import re
 from typing import Annotated, Literal
 
@@ -8,8 +9,8 @@ import pytest
 from annotated_types import Interval
 from pydantic import BaseModel, ValidationError
 
-from opto.errors import ConstraintWarning
-from opto.optimizers import OptoPrime, OptoPrimeV2
+from opto.errors import ConstraintWarning, SuggestionError
+from opto.optimizers import Choices, OptoPrime, OptoPrimeV2, Range
 from opto.optimizers.schema import response_format, suggestion_model, suggestion_schema
 from opto.optimizers.suggestions import check, convert
 from opto.testing import Scripted
@@ -97,6 +98,76 @@ def test_the_schema_can_be_kept_to_strictly():
     assert schema["schema"]["properties"]["p0"]["anyOf"][1] == {"type": "null"}
     assert schema["schema"]["$defs"]["Box"]["required"] == ["width", "label"]
     assert response_format(suggestion_schema([parameter({"a": 1})]))["json_schema"]["strict"] is False
+
+
+def field(value, constraint):
+    """The schema of one parameter, without what is said of it in words."""
+    schema = suggestion_schema([parameter(value, constraint)])["properties"].popitem()[1]
+    found = schema["anyOf"][0] if "anyOf" in schema else schema
+    return {key: each for key, each in found.items() if key not in ("description", "title")}
+
+
+@pytest.mark.parametrize(
+    ("value", "constraint", "expected"),
+    [
+        (0.5, Range(0.0, 1.0), {"type": "number", "minimum": 0.0, "maximum": 1.0}),
+        (3, Range(1, 9), {"type": "integer", "minimum": 1, "maximum": 9}),
+        (None, Range(1, 9, whole=True), {"type": "integer", "minimum": 1, "maximum": 9}),
+        (None, Range(0.0, 1.0), {"type": "number", "minimum": 0.0, "maximum": 1.0}),
+        (4, Range(0, 8, step=4), {"type": "integer", "minimum": 0, "maximum": 8, "multipleOf": 4}),
+        (5, Range(1, 9, step=4), {"type": "integer", "minimum": 1, "maximum": 9}),
+        (3, (Range(1, 9), range(2, 20)), {"type": "integer", "minimum": 2, "maximum": 9}),
+        (6, range(0, 10, 3), {"type": "integer", "minimum": 0, "maximum": 9, "multipleOf": 3}),
+        ("a", Choices(["a", "b"]), {"type": "string", "enum": ["a", "b"]}),
+        (0.1, Choices([0.1, 0.5]), {"type": "number", "enum": [0.1, 0.5]}),
+        ("a", Choices(["a", 1, None]), {"enum": ["a", 1, None]}),
+        (len, Choices([len, max]), {}),
+        ("a", (Choices(["a", "b"]), "Be brief."), {"type": "string", "enum": ["a", "b"]}),
+    ],
+)
+def test_ranges_and_choices_in_the_schema(value, constraint, expected):
+    """Samplers and schemas read the same declaration."""
+    assert field(value, constraint) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "constraint", "suggested", "expected"),
+    [
+        ("a", Choices(["a", 1, None]), "1", 1),
+        ("a", Choices(["a", 1, None]), None, None),
+        (1, Choices(["a", 1]), " A ", "a"),
+        (len, Choices([len, max]), "max", max),
+        (0.1, Choices([0.1, 1.0]), 1, 1.0),
+        (Size.SMALL, Choices(list(Size)), "large", Size.LARGE),
+        (0.5, Range(0.0, 1.0), "0.25", 0.25),
+    ],
+)
+def test_choices_and_ranges_are_converted(value, constraint, suggested, expected):
+    """A choice may be named, whatever the type of the present one."""
+    p = parameter(value, constraint)
+    converted = convert(p, suggested)
+    assert converted == expected
+    assert type(converted) is type(expected)
+    check(p, converted)
+
+
+@pytest.mark.parametrize(("value", "constraint", "suggested"), [("a", Choices(["a", "b"]), "c"), (3, Range(1, 9), 10)])
+def test_values_outside(value, constraint, suggested):
+    """They are refused, and the words say what would be right."""
+    p = parameter(value, constraint)
+    with pytest.raises(SuggestionError, match=r"p0 breaks (Choices|Range)\("):
+        check(p, convert(p, suggested))
+
+
+def test_null_keeps_a_value_that_may_not_be_none():
+    """None is a value where it is among the choices; it is never the text "None"."""
+    for constraint, expected in ((None, "a"), (Choices(["a", "b"]), "a"), (Choices(["a", None]), None)):
+        p = parameter("a", constraint)
+        optimizer = OptoPrime([p], structured_output=True)
+        optimizer.backward(p + "!", "more")
+        optimizer.llm = Scripted([json.dumps({"reasoning": "", "answer": "", "suggestion": {p.py_name: None}})])
+        optimizer.step()
+        assert p.data == expected
 
 
 def asking(answers, value=1, constraint=range(10), kind=OptoPrime, **options):
