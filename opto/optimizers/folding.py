@@ -9,7 +9,6 @@ calls: a period is at most `_LONGEST_BODY`, and no place is compared twice at th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -24,7 +23,7 @@ _FEWEST_TURNS = 3
 _MOST_PASSES = 4
 _MOST_ARGUMENTS = 12
 _VARIABLES = ("k", "j", "i", "n")
-_NUMBERED = re.compile(r"(.*?)(0|[1-9][0-9]*)", re.DOTALL)
+_DIGITS = "0123456789"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,8 @@ Item: TypeAlias = "Step | Loop"
 def fold(calls: Iterable[Call]) -> list[Item]:
     """The calls with repetitions as loops, in the order given; see `regular_order` for one that folds well."""
     shapes: dict[Any, int] = {}
-    items: list[Item] = [_step(call, shapes) for call in calls]
+    parts: dict[str, tuple[str, int]] = {}
+    items: list[Item] = [_step(call, shapes, parts) for call in calls]
     for _ in range(_MOST_PASSES):
         folded = _Pass(items, shapes).folded()
         if len(folded) == len(items):
@@ -157,14 +157,21 @@ def _sum(terms: list[tuple[str, int]], constant: int) -> str:
 
 
 def _parts(name: str) -> tuple[str, int]:
-    found = _NUMBERED.fullmatch(name)
-    return (found.group(1), int(found.group(2))) if found and len(found.group(2)) < 16 else (name, -1)
+    """A name without the number at its end, and that number, which has no zeros before it; -1 if there is none."""
+    digits = name[len(name.rstrip(_DIGITS)) :]
+    number = digits.lstrip("0") or digits[-1:]
+    return (name[: -len(number)], int(number)) if 0 < len(number) < 16 else (name, -1)
 
 
-def _step(call: Call, shapes: dict[Any, int]) -> Step:
+def _step(call: Call, shapes: dict[Any, int], known: dict[str, tuple[str, int]]) -> Step:
     if not call.result:  # a line that could not be read: like no other
         return Step(call, object(), (0,))
-    parts = [_parts(call.result), *map(_parts, call.inputs)]
+    parts = []
+    for name in (call.result, *call.inputs):
+        found = known.get(name)
+        if found is None:
+            found = known[name] = _parts(name)
+        parts.append(found)
     # -1 stands for "no number" and is part of the shape, so that such a name is only ever equal to itself
     bases = tuple([(base, number == -1) for base, number in parts])
     shape = (call.function, call.keys, bases)

@@ -173,13 +173,13 @@ def node_to_function_feedback(trace_graph: TraceGraph, *, names: Mapping[int, st
         name = names[id(node)]
         value = trace_graph.value(node) if node.trainable else node._data
         try:
-            inputs = [names[id(parent)] for parent in node._parents]
+            inputs = tuple([names[id(parent)] for parent in node._parents]) if node._parents else ()
         except KeyError:  # a parent outside the graph
-            inputs = []
+            inputs = ()
         if not inputs:
             roots[name] = (value, words.about(node))
             continue
-        graph.append((level, words.call(node, name, tuple(inputs))))
+        graph.append((level, words.call(node, name, inputs)))
         py_name = node.py_name
         if py_name in commented:
             commented[py_name] = name
