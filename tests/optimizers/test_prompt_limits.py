@@ -133,6 +133,23 @@ def test_without_a_limit_values_are_whole(value):
     assert f"x0={canonical(value)}\n" in model.requests[0][1]["content"]
 
 
+def test_without_a_limit_the_note_counts_right():
+    """The second form cuts long inputs by itself, and says how much of them is missing."""
+    x = node(2.0, trainable=True, name="x")
+    model = Keeping(answer(x0=3.0))
+    optimizer = OptoPrimeV2([x], model)
+    optimizer.backward(draft("p" * 30_000, x, "mild"), "too small")
+    optimizer.step()
+    assert "(28000 characters left out)" in model.requests[0][1]["content"]
+
+
+def test_a_step_looks_at_no_feedback_that_it_does_not_need():
+    """What each of many parameters has got stays as `backward` left it: their joined graph is all that is read."""
+    x = node(2.0, trainable=True, name="x")
+    run(OptoPrime([x], Keeping(answer())), x, length=3)
+    assert isinstance(x._feedback, list)
+
+
 LONG = " ".join(f"word{number}" for number in range(3000))
 
 
