@@ -9,15 +9,17 @@ from __future__ import annotations
 import builtins
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from opto import errors
 from opto.llm.request import request_data
 from opto.llm.response import Response
 from opto.runs.answers import answers
-from opto.runs.events import emit, heard
+from opto.runs.events import Deferred, emit, heard
 
 if TYPE_CHECKING:
     from opto.llm.model import Messages
@@ -30,6 +32,7 @@ __all__ = [
     "inside",
     "plain_request",
     "recorded",
+    "told_request",
     "usd_of",
     "watched",
 ]
@@ -124,6 +127,20 @@ def plain_request(name: str, messages: Messages, options: Mapping[str, Any]) -> 
     except (TypeError, ValueError):  # what JSON cannot say: its text must do, since telling must not fail the call
         told = [{"role": "user", "content": _text(messages)}]
         return {"model": name, **request_data(told, {key: _text(value) for key, value in options.items()})}
+
+
+def told_request(name: str, messages: Messages, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`plain_request`, put together when somebody reads it, if nothing of it can change until then."""
+    copies = [dict(message) for message in messages if isinstance(message, Mapping)]
+    if len(copies) < len(messages):
+        return plain_request(name, messages, options)
+    reads = chain(*[copy.values() for copy in copies], *[_leaves(value) for value in options.values()])
+    return Deferred(partial(plain_request, name, copies, dict(options)), *reads)
+
+
+def _leaves(value: Any) -> Iterable[Any]:
+    """The values of a dict that is made anew for each request, such as a `response_format`; else the value itself."""
+    return value.values() if type(value) is dict else (value,)
 
 
 def usd_of(name: str, response: Response, options: Mapping[str, Any]) -> float | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from opto.errors import SuggestionError
+from opto.optimizers.canonical import plain
 from opto.optimizers.suggestions import check
 
 if TYPE_CHECKING:
@@ -23,11 +24,13 @@ class Attempt:
         values: what can be applied, by parameter.
         rejected: why the values of other parameters cannot, by `py_name`.
         failure: why the answer as a whole could not be used, or None.
+        suggestion: what the answer suggests, by name, as parsed and before it was converted or checked.
     """
 
     values: dict[ParameterNode[Any], Any] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
     failure: str | None = None
+    suggestion: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, values: Mapping[ParameterNode[Any], Any]) -> Attempt:
@@ -56,10 +59,21 @@ class Attempt:
         """All that went wrong, one sentence each; empty when nothing did."""
         return [*([self.failure] if self.failure else []), *self.rejected.values()]
 
+    def told(self) -> dict[str, Any]:
+        """What listeners are told of it, plain data by name; the suggestion as it was parsed comes with it."""
+        reasons = self.reasons
+        return {
+            "outcome": self.outcome,
+            "reason": "; ".join(reasons) if reasons else None,
+            "suggestion": {str(name): plain(value) for name, value in self.suggestion.items()},
+            "values": {parameter.py_name: plain(value) for parameter, value in self.values.items()},
+            "rejected": dict(self.rejected),
+        }
+
     def then(self, later: Attempt) -> Attempt:
         """Both attempts together: the later one was asked for to put the earlier one right."""
         values = {**self.values, **later.values}
         names = {parameter.py_name for parameter in values}
         rejected = {name: why for name, why in {**self.rejected, **later.rejected}.items() if name not in names}
         failure = later.failure if self.failure else None
-        return Attempt(values, rejected, failure)
+        return Attempt(values, rejected, failure, {**self.suggestion, **later.suggestion})

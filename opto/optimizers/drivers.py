@@ -12,11 +12,12 @@ import itertools
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from opto.errors import ModelResponseError, ReplayDifferenceError
-from opto.llm.exchanges import error_data, inside, plain_request, recorded, usd_of, watched
-from opto.runs import emit, heard
+from opto.llm.exchanges import error_data, inside, recorded, told_request, usd_of, watched
+from opto.runs import Deferred, heard, tell
 
 if TYPE_CHECKING:
     from opto.llm import Model, Response
@@ -213,8 +214,8 @@ def _prepare(request: Request, model: Callable[[], Model], about: Mapping[str, A
     options.update(chosen.reserve(request.messages, **options))
     if not watched():
         return _Call(request, chosen, options, number, told=False, recorded=None)
-    asked = plain_request(chosen.name, request.messages, options)
-    emit("request", **about, number=number, purpose=request.purpose, **asked)
+    asked = told_request(chosen.name, request.messages, options)
+    tell("request", Deferred(lambda: {**about, "number": number, "purpose": request.purpose, **asked}))
     answer: Response | Exception | None
     try:
         answer = recorded(asked)  # here, in the order of the list, and not in the threads
@@ -244,10 +245,13 @@ def _told(calls: list[_Call], replies: list[Reply], about: Mapping[str, Any]) ->
         if not call.told or not heard():
             continue
         told = {**about, "number": call.number, "purpose": reply.request.purpose, "seconds": reply.seconds}
-        if reply.response is not None:
-            usd = usd_of(call.model.name, reply.response, call.options)
-            emit("response", **told, usd=usd, response=reply.response.to_dict())
-        else:
-            error = reply.error or ModelResponseError("no answer")
-            emit("response", **told, error=describe(error), raised=error_data(error))
+        tell("response", Deferred(partial(_outcome, told, call, reply)))
     return replies
+
+
+def _outcome(told: dict[str, Any], call: _Call, reply: Reply) -> dict[str, Any]:
+    if reply.response is not None:
+        usd = usd_of(call.model.name, reply.response, call.options)
+        return {**told, "usd": usd, "response": reply.response.to_dict()}
+    error = reply.error or ModelResponseError("no answer")
+    return {**told, "error": describe(error), "raised": error_data(error)}

@@ -21,6 +21,9 @@ from opto.optimizers.select import Select
 from opto.trace.nodes import Node
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opto.runs import Recorder
     from opto.trace.nodes import ParameterNode
     from opto.trace.propagators import Propagator
 
@@ -62,6 +65,7 @@ class Hybrid(Optimizer):
         direction: "maximize" or "minimize" the score.
         seed: makes all draws repeatable.
         propagator: see `Optimizer`.
+        run_dir: likewise.
 
     Attributes:
         optimizers: the optimizers at work, by name.
@@ -72,7 +76,7 @@ class Hybrid(Optimizer):
             step, also `TypeError` for a feedback without a score where one is needed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # options of the parts and of the whole
         self,
         parameters: Iterable[ParameterNode[Any]],
         llm: Any = None,
@@ -83,8 +87,9 @@ class Hybrid(Optimizer):
         direction: Literal["maximize", "minimize"] = "maximize",
         seed: int | None = None,
         propagator: Propagator | None = None,
+        run_dir: str | Path | Recorder | None = None,
     ) -> None:
-        super().__init__(parameters, propagator=propagator)
+        super().__init__(parameters, propagator=propagator, run_dir=run_dir)
         self.llm = llm
         given = dict(optimizers or {})
         options: dict[str, Any] = {"score_from": score_from, "direction": direction, "seed": seed}

@@ -13,9 +13,10 @@ from opto.errors import OptoWarning, StaleValueWarning
 from opto.llm.ambient import metering
 from opto.llm.totals import Totals
 from opto.optimizers.drivers import Proposal, arun, describe, run
+from opto.optimizers.run_dirs import RunDir
 from opto.optimizers.telling import graph_facts
 from opto.optimizers.updates import check_update, checked_parameters, same_value, swap, told_values
-from opto.runs import emit, heard
+from opto.runs import Deferred, heard, tell
 from opto.trace.nodes import Node, ParameterNode, feedback_lock
 from opto.trace.propagators import GraphPropagator, Propagator, TraceGraph
 from opto.trace.utils import sum_feedback
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opto.llm import Budget, Model
+    from opto.runs import Recorder
 
 __all__ = ["Optimizer", "Update"]
 
@@ -72,6 +74,8 @@ class Optimizer:
         *args: not used; taken so that subclasses may pass on what they were given.
         propagator: how feedback travels in `backward`; by default the graph itself does (`GraphPropagator`).
         budget: an `opto.llm.Budget` that pays for the model calls of all steps.
+        run_dir: a folder that gets a record of all steps, see `opto.record`, which also records what the program asks
+            models by itself. Optimizers that are to share one are given an `opto.runs.Recorder`.
         **kwargs: not used, with a warning.
 
     Attributes:
@@ -91,6 +95,7 @@ class Optimizer:
         *args: Any,
         propagator: Propagator | None = None,
         budget: Budget | None = None,
+        run_dir: str | Path | Recorder | None = None,
         **kwargs: Any,
     ) -> None:
         if kwargs:
@@ -102,6 +107,7 @@ class Optimizer:
         self.steps = 0
         self.usage = Totals()
         self._budget = budget
+        self._run_dir = RunDir(run_dir)
         self._propagator = propagator
 
     # ---- feedback
@@ -171,7 +177,8 @@ class Optimizer:
             Exception: what the model or the optimizer raised. The parameters are unchanged then.
         """
         start = time.perf_counter()
-        return self._recorded(lambda: self._apply(self.propose(*args, **kwargs), bypassing, start), start)
+        with self._run_dir.listening():
+            return self._recorded(lambda: self._apply(self.propose(*args, **kwargs), bypassing, start), start)
 
     async def astep(self, bypassing: bool = False, *args: Any, **kwargs: Any) -> Update:
         """`step` without blocking the event loop; cancelling it leaves the parameters unchanged."""
@@ -182,18 +189,19 @@ class Optimizer:
             proposed = asyncio.to_thread(self.propose, *args, **kwargs)
         else:
             proposed = self._astep(*args, **kwargs)
-        try:
-            with metering(self.usage, self._budget):
-                values = await proposed
-        except BaseException as error:
-            self._record_failure(error, start)
-            raise
-        return self._recorded(lambda: self._apply(values, bypassing, start), start)
+        with self._run_dir.listening():
+            try:
+                with metering(self.usage, self._budget):
+                    values = await proposed
+            except BaseException as error:
+                self._record_failure(error, start)
+                raise
+            return self._recorded(lambda: self._apply(values, bypassing, start), start)
 
     def propose(self, *args: Any, **kwargs: Any) -> Update:
         """New values from the feedback, without setting them."""
-        self._begin()
-        with metering(self.usage, self._budget):
+        with self._run_dir.listening(), metering(self.usage, self._budget):
+            self._begin()
             return self._step(*args, **kwargs)
 
     def project(self, update_dict: Mapping[ParameterNode[Any], Any]) -> Update:
@@ -213,12 +221,10 @@ class Optimizer:
             TypeError: a key is not a `ParameterNode`. No value is set then.
         """
         check_update(update_dict)
-        if not heard():
+        with self._run_dir.listening():
+            told = told_values(update_dict) if heard() else {}
             self._set(update_dict)
-            return
-        told = told_values(update_dict)
-        self._set(update_dict)
-        self._emit("update", **told)
+            self._emit("update", **told)
 
     def _set(self, update_dict: Mapping[ParameterNode[Any], Any]) -> None:
         trainable = [parameter for parameter in update_dict if parameter.trainable]
@@ -277,18 +283,24 @@ class Optimizer:
             )
 
     def _emit(self, kind: str, **data: Any) -> None:
-        if heard():
-            emit(kind, **self._about(), **data)
+        with self._run_dir.listening():
+            if heard():
+                tell(kind, {**self._about(), **data})
 
     def _tell_problem(self, facts: Mapping[str, Any], prompt: str = "", problem: str = "") -> None:
         """Tell listeners of the problem of this step: its facts, and where it stands in the prompt if it is in one."""
-        where = {"prompt": prompt, "start": prompt.find(problem), "length": len(problem)} if prompt else {}
-        self._emit("problem", **facts, **where)
+        about = self._about()
+        if prompt:
+            about.update(prompt=prompt, start=prompt.find(problem), length=len(problem))
+        tell("problem", Deferred(lambda: {**about, **facts}))
 
     # ---- keeping
 
     def state_dict(self) -> dict[str, Any]:
-        """What the optimizer has learned and counted, without the parameters. A subclass adds its own entries."""
+        """What the optimizer has learned and counted, without the parameters. A subclass adds its own entries.
+
+        `usage`, whose seconds are never the same twice, is not in it: a run that is replayed ends in the same state.
+        """
         return {"optimizer": type(self).__name__, "steps": self.steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -21,8 +21,7 @@ from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.problem import FunctionFeedback, node_to_function_feedback, problem_names
 from opto.optimizers.prompt_limits import SHORT, PromptLimits, note_on_past, past_attempts
 from opto.optimizers.rendering import HEADINGS, ProblemInstance
-from opto.optimizers.suggesting import SuggestingOptimizer
-from opto.optimizers.telling import problem_facts
+from opto.optimizers.telling import told_later
 from opto.runs import heard
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ class OptoPrime(LimitedOptimizer):
         text = str(problem)
         user = f"{example}{self._past(summary, system, example, text, question)}{text}\n\n{question}"
         if heard():
-            self._tell_problem(problem_facts(summary), user, text)
+            self._tell_problem(told_later(summary), user, text)
         if self.summary_log is not None:
             self._keep(self.summary_log, {"problem_instance": problem, "summary": summary})
         self.memory.add({"variables": problem.variables, "feedback": problem.feedback})

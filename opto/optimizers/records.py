@@ -16,7 +16,7 @@ from opto.runs.recorder import Recorder
 from opto.runs.replaying import Replay
 from opto.trace.registry import GRAPH
 
-__all__ = ["record", "replay"]
+__all__ = ["opened", "record", "replay"]
 
 T = TypeVar("T")
 
@@ -39,14 +39,19 @@ def record(path: str | os.PathLike[str]) -> Iterator[Recorder]:
         RecordInUseError: another process, or another part of this one, is writing to it.
         FileFormatError: there is something else in its place.
     """
+    with opened(path) as recorder, listening(recorder):
+        yield recorder
+
+
+def opened(path: str | os.PathLike[str]) -> Recorder:
+    """A recorder whose header says what a replay needs to know."""
     about = {
         "python": platform.python_version(),
         "platform": sys.platform,
         "hash_seed": os.environ.get("PYTHONHASHSEED"),
         "names": GRAPH.numbers(),
     }
-    with Recorder(path, about) as recorder, listening(recorder):
-        yield recorder
+    return Recorder(path, about)
 
 
 def replay(run: Run | str | os.PathLike[str], program: Callable[[], T]) -> T:

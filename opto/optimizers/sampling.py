@@ -19,6 +19,9 @@ from opto.optimizers.updates import same_value
 from opto.trace.nodes import ExceptionNode, Node
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opto.runs import Recorder
     from opto.trace.nodes import ParameterNode
     from opto.trace.propagators import Propagator, TraceGraph
 
@@ -74,6 +77,7 @@ class Sampler(Optimizer):
     Args:
         parameters: the `ParameterNode`s to optimize.
         propagator: see `Optimizer`.
+        run_dir: likewise.
         score: a function of a dict of values by parameter that returns a number, or a list of numbers, one for each
             item it evaluated. It sees to it that the values are used, and must not change the parameters for good.
             An exception it raises counts as a failed evaluation, with a warning.
@@ -97,13 +101,14 @@ class Sampler(Optimizer):
         parameters: Iterable[ParameterNode[Any]],
         *,
         propagator: Propagator | None = None,
+        run_dir: str | Path | Recorder | None = None,
         score: Callable[..., Any] | None = None,
         score_from: Callable[[Any], float] | None = None,
         direction: Literal["maximize", "minimize"] = "maximize",
         seed: int | None = None,
         memory_size: int = 100,
     ) -> None:
-        super().__init__(parameters, propagator=propagator)
+        super().__init__(parameters, propagator=propagator, run_dir=run_dir)
         for name, function in (("score", score), ("score_from", score_from)):
             if function is not None and not callable(function):
                 raise TypeError(f"{name} must be a function or None, got {function!r}.")

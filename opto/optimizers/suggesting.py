@@ -11,7 +11,6 @@ from opto.errors import ReplayError, SuggestionError, SuggestionWarning, Unreach
 from opto.optimizers import prompts
 from opto.optimizers.asking import ThroughCallLLM, conversation, is_replaced, may_refuse_format, repair_turn, user_text
 from opto.optimizers.attempts import Attempt
-from opto.optimizers.canonical import plain
 from opto.optimizers.drivers import Reply, Request, describe, run
 from opto.optimizers.formats import strip_thinking
 from opto.optimizers.loose_answers import loose_suggestion
@@ -19,7 +18,7 @@ from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.schema import admits_none, is_typed, keeps_to_schemas, response_format, suggestion_schema
 from opto.optimizers.suggestions import convert, find_suggestion, format_code
 from opto.optimizers.utils import print_color
-from opto.runs import heard
+from opto.runs import heard, tell
 
 if TYPE_CHECKING:
     from opto.optimizers.forms import PromptForm
@@ -67,7 +66,7 @@ class SuggestingOptimizer(Optimizer):
             on machines with another black, or none.
         log_size: how many entries the logs keep.
         seed: goes with each request as its `seed` option, another one for each, for models that can repeat themselves.
-        **kwargs: not used, with a warning.
+        **kwargs: `budget` and `run_dir`, see `Optimizer`; others are not used, with a warning.
 
     Attributes:
         objective: the objective; may be changed between steps.
@@ -312,13 +311,16 @@ class SuggestingOptimizer(Optimizer):
         suggestion = self._suggested(text)
         update = self._update_of(free, suggestion)
         if not update and not was_cut:
-            update = self._update_of(free, loose_suggestion(self.form.unread(answer), free))
+            loose = loose_suggestion(self.form.unread(answer), free)
+            update = self._update_of(free, loose)
+            suggestion = suggestion or loose
         nothing = not update and self.form.suggests_nothing(answer)
         if null_keeps:
             kept = {parameter for parameter, value in update.items() if value is None and not admits_none(parameter)}
             update = {parameter: value for parameter, value in update.items() if parameter not in kept}
             nothing = nothing or bool(kept)
         attempt = Attempt.of(update)
+        attempt.suggestion = suggestion
         if was_cut:
             attempt.failure = f"the answer breaks off; it may have {self.max_tokens} tokens at most"
         elif suggestion and not update and not nothing:
@@ -366,15 +368,7 @@ class SuggestingOptimizer(Optimizer):
     def _record(self, attempt: Attempt, purpose: str, **about: Any) -> None:
         if not heard():
             return
-        self._emit(
-            "attempt",
-            purpose=purpose,
-            outcome=attempt.outcome,
-            reason="; ".join(attempt.reasons) or None,
-            values={parameter.py_name: plain(value) for parameter, value in attempt.values.items()},
-            rejected=dict(attempt.rejected),
-            **about,
-        )
+        tell("attempt", {**self._about(), "purpose": purpose, **attempt.told(), **about})
 
     def _keep(self, log: list[dict[str, Any]], entry: dict[str, Any]) -> None:
         log.append(entry)

@@ -6,17 +6,19 @@ Values are shown in bounded length and number, so that telling of a graph costs 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from opto.optimizers.canonical import canonical, plain
 from opto.optimizers.problem import LabelledFeedback, node_to_function_feedback, problem_names
+from opto.runs import Deferred
 from opto.trace.brief import brief
 
 if TYPE_CHECKING:
     from opto.optimizers.problem import Facts, FunctionFeedback
     from opto.trace.propagators import TraceGraph
 
-__all__ = ["graph_facts", "problem_facts"]
+__all__ = ["graph_facts", "problem_facts", "told_later"]
 
 LONGEST_VALUE = 2000
 MOST_NODES = 5000
@@ -45,10 +47,16 @@ def problem_facts(summary: FunctionFeedback) -> dict[str, Any]:
     return facts
 
 
-def graph_facts(graph: TraceGraph) -> dict[str, Any]:
-    """`problem_facts` of a graph, for optimizers that put no problem into words."""
+def told_later(summary: FunctionFeedback) -> Mapping[str, Any]:
+    """`problem_facts`, put together when somebody reads them."""
+    facts = chain(summary.roots.values(), summary.others.values(), summary.output.values())
+    return Deferred(lambda: problem_facts(summary), summary.user_feedback, *[value for value, _ in facts])
+
+
+def graph_facts(graph: TraceGraph) -> Mapping[str, Any]:
+    """`told_later` of a graph, for optimizers that put no problem into words."""
     nodes = [node for _, node in graph]
-    return problem_facts(node_to_function_feedback(graph, names=problem_names(nodes)))
+    return told_later(node_to_function_feedback(graph, names=problem_names(nodes)))
 
 
 def _values(facts: Facts) -> dict[str, Any]:

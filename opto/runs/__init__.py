@@ -5,13 +5,26 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from opto.runs.events import Event, EventLog, Listener, emit, heard, listening
+from opto.runs.events import Deferred, Event, EventLog, Listener, emit, heard, heard_by, listening, tell
 
 if TYPE_CHECKING:
     from opto.runs.reading import Run, read
     from opto.runs.recorder import Recorder
 
-__all__ = ["Event", "EventLog", "Listener", "Recorder", "Run", "emit", "heard", "listening", "read"]
+__all__ = [
+    "Deferred",
+    "Event",
+    "EventLog",
+    "Listener",
+    "Recorder",
+    "Run",
+    "emit",
+    "heard",
+    "heard_by",
+    "listening",
+    "read",
+    "tell",
+]
 
 _LAZY = {"Recorder": "recorder", "Run": "reading", "read": "reading"}
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from opto.errors import OptoWarning
 
-__all__ = ["Event", "EventLog", "Listener", "emit", "heard", "listening"]
+__all__ = ["Deferred", "Event", "EventLog", "Listener", "emit", "heard", "heard_by", "listening", "tell"]
 
 
 class Event(NamedTuple):
@@ -30,6 +30,52 @@ class Event(NamedTuple):
     kind: str
     data: Mapping[str, Any]
     time: float
+
+
+_FIXED = frozenset({str, int, float, bool, type(None), bytes, complex})
+
+
+class Deferred(Mapping[str, Any]):
+    """Particulars that are put together when somebody reads them, once; till then they cost next to nothing.
+
+    A recorder reads them in a thread of its own, while the program waits for a model.
+
+        tell("problem", Deferred(lambda: facts_of(graph)))
+
+    Args:
+        make: puts them together. It may be called late and in another thread, so what it reads must not change.
+        *reads: values that it reads; where one of them is of a kind that can change, they are put together at once.
+    """
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], Mapping[str, Any]], *reads: Any) -> None:
+        self._make: Callable[[], Mapping[str, Any]] | None = make
+        self._made: Mapping[str, Any] = {}
+        if reads and not _FIXED.issuperset(map(type, reads)):
+            self._now()
+
+    def _now(self) -> Mapping[str, Any]:
+        make = self._make
+        if make is not None:  # two threads may both make them, and make the same
+            self._made = make()
+            self._make = None
+        return self._made
+
+    def __getitem__(self, name: str) -> Any:
+        return self._now()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self._now()),)
+
+    def __repr__(self) -> str:
+        return repr(dict(self._now()))
 
 
 @runtime_checkable
@@ -59,12 +105,22 @@ def heard() -> bool:
     return bool(_listeners.get())
 
 
+def heard_by(listener: Listener) -> bool:
+    """Whether this one listens in this context."""
+    return any(each is listener for each in _listeners.get())
+
+
 def emit(kind: str, /, **data: Any) -> None:
     """Tell every listener of this context that something of this kind happened, in the order in which they joined.
 
     Costs one read of a context variable when nobody listens. A listener that raises is reported by an `OptoWarning`,
     after all listeners have been told.
     """
+    tell(kind, data)
+
+
+def tell(kind: str, data: Mapping[str, Any]) -> None:
+    """`emit` with the particulars as a mapping, which is handed on as it is."""
     listeners = _listeners.get()
     if not listeners:
         return
@@ -80,7 +136,7 @@ def emit(kind: str, /, **data: Any) -> None:
         warnings.warn(
             f"The listener {type(listener).__qualname__} failed on the event {kind!r}: {reason}",
             OptoWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
 
 

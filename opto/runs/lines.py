@@ -7,9 +7,10 @@ the calls and the prompt of a problem. No JSON value of these places is an objec
 
 from __future__ import annotations
 
+import functools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from opto.errors import FileFormatError
@@ -25,19 +26,20 @@ class LineWriter:
     """Writes the lines of one session."""
 
     def __init__(self) -> None:
+        self._encode = _encoder()
         self._texts: dict[str, int] = {}
         self._numbered = 0
 
     def line(self, document: Mapping[str, Any]) -> bytes:
         """A document as one line, with its line break."""
-        return _encoded(document) + b"\n"
+        return self._encode(document) + b"\n"
 
     def event(self, event: Event) -> bytes:
         """An event as one line, with its line break."""
         data: Mapping[str, Any] = event.data
         if event.kind in _SHARING:
             data = self._shared(event.kind, data)
-        return _encoded({"event": event.kind, "time": event.time, "data": data}) + b"\n"
+        return self._encode({"event": event.kind, "time": event.time, "data": data}) + b"\n"
 
     def forget(self) -> None:
         """Write every text anew."""
@@ -102,16 +104,20 @@ def _resolved_text(reference: dict[str, Any], texts: dict[int, str]) -> str:
 
 def plain_event(data: Mapping[str, Any]) -> Any:
     """The data of an event as it is when it was written and read again."""
-    return json.loads(_encoded(data).decode("utf-8", "surrogatepass"))
+    return json.loads(_encoder()(data).decode("utf-8", "surrogatepass"))
 
 
-def _encoded(value: Any) -> bytes:
+@functools.cache
+def _encoder() -> Callable[[Any], bytes]:
     from pydantic_core import to_json  # several times as fast as the standard library's
 
-    try:
-        return to_json(value, inf_nan_mode="strings", fallback=_plain)
-    except ValueError:  # a lone surrogate, or endless depth
-        return json.dumps(_shallow(value, 0), ensure_ascii=False, default=_plain).encode("utf-8", "surrogatepass")
+    def encode(value: Any) -> bytes:
+        try:
+            return to_json(value, inf_nan_mode="strings", fallback=_plain)
+        except ValueError:  # a lone surrogate, or endless depth
+            return json.dumps(_shallow(value, 0), ensure_ascii=False, default=_plain).encode("utf-8", "surrogatepass")
+
+    return encode
 
 
 def _plain(value: Any) -> Any:
