@@ -290,9 +290,8 @@ class Optimizer:
     def _tell_problem(self, facts: Mapping[str, Any], prompt: str = "", problem: str = "") -> None:
         """Tell listeners of the problem of this step: its facts, and where it stands in the prompt if it is in one."""
         about = self._about()
-        if prompt:
-            about.update(prompt=prompt, start=prompt.find(problem), length=len(problem))
-        tell("problem", Deferred(lambda: {**about, **facts}))
+        where = {"prompt": prompt, "start": prompt.find(problem), "length": len(problem)} if prompt else {}
+        tell("problem", Deferred(lambda: {**about, **facts, **where}))
 
     # ---- keeping
 
