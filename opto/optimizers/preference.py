@@ -6,7 +6,7 @@ import random
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from opto.errors import SuggestionWarning
 from opto.optimizers import prompts
@@ -18,6 +18,7 @@ from opto.optimizers.declarations import domain_of
 from opto.optimizers.domains import Choices, position
 from opto.optimizers.drivers import Proposal, Reply, Request
 from opto.optimizers.formats import strip_thinking
+from opto.optimizers.neural_utilities import NeuralUtilities
 from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.preferences import Utilities, reduced
 from opto.optimizers.text_features import hashed_ngrams
@@ -26,6 +27,9 @@ from opto.trace.dependencies import ancestors, values_read
 from opto.trace.nodes import Node
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opto.runs import Recorder
     from opto.trace.nodes import ParameterNode
     from opto.trace.propagators import Propagator
 
@@ -40,8 +44,12 @@ class Preference(Optimizer):
 
     "Prompt Optimization with Human Feedback" (APOHF; arXiv 2405.17346). The first of a pair is the value that is
     believed best, the second the one whose utility may be the highest: its estimate plus `explore` standard errors of
-    its distance from the first. The paper's model is a neural network over text embeddings; here utilities are linear
-    in the embeddings, which can be fitted exactly (`opto.optimizers.preferences.Utilities`).
+    its distance from the first, by the gradients of a neural network over text embeddings.
+
+    What differs from the paper: the network has one hidden layer (theirs two), and a normal prior around its first
+    weights, at which all utilities are 0; it is fitted on all comparisons each time; the gradients are those by the
+    first weights, not by the fitted ones; uncertainty counts a comparison by how open its outcome was, and keeps the
+    whole covariance, where their program counts all alike and keeps the diagonal.
 
         tone = node("Answer.", trainable=True)
         optimizer = Preference([tone], ["Answer briefly.", "Answer like a pirate.", "Answer with a source."], seed=0)
@@ -59,15 +67,19 @@ class Preference(Optimizer):
         llm: a model that proposes candidates; None proposes none.
         embed: a function of a list of texts that returns one vector for each, all of one length; by default
             hashed n-grams (`opto.optimizers.text_features.hashed_ngrams`).
+        utility: "neural" for a network (`opto.optimizers.neural_utilities.NeuralUtilities`), which learns any taste, or
+            "linear" for utilities linear in the embeddings (`opto.optimizers.preferences.Utilities`), whose fit is
+            exact and about twenty times faster.
         explore: how many standard errors the second of a pair may hope for.
         spread: the standard deviation of utilities before anything is known, in units in which a difference of 1
             makes the better one preferred 73 times of 100; larger for a person who is sure.
         proposals: how many candidates the model is asked for at a time.
         most: how many candidates there may be before the model is asked for no more.
         max_tokens: the longest answer of the model.
-        seed: makes the first pair repeatable; None takes a new one.
+        seed: makes the first pair and the network repeatable; None takes a new one.
         memory_size: how many comparisons are learned from, the last ones.
         propagator: see `Optimizer`.
+        run_dir: likewise.
 
     Attributes:
         candidates: the values that are compared.
@@ -85,6 +97,7 @@ class Preference(Optimizer):
         llm: Any = None,
         *,
         embed: Callable[[list[str]], Any] | None = None,
+        utility: Literal["neural", "linear"] = "neural",
         explore: float = 2.0,
         spread: float = 3.0,
         proposals: int = 4,
@@ -93,12 +106,15 @@ class Preference(Optimizer):
         seed: int | None = None,
         memory_size: int = 1000,
         propagator: Propagator | None = None,
+        run_dir: str | Path | Recorder | None = None,
     ) -> None:
-        super().__init__(parameters, propagator=propagator)
+        super().__init__(parameters, propagator=propagator, run_dir=run_dir)
         if len(self.parameters) != 1:
             raise ValueError(f"parameters must hold exactly one parameter to compare, got {len(self.parameters)}.")
         if embed is not None and not callable(embed):
             raise TypeError(f"embed must be a function of a list of texts, got {embed!r}.")
+        if utility not in ("neural", "linear"):
+            raise ValueError(f"utility must be 'neural' or 'linear', got {utility!r}.")
         for name, number, least in (("explore", explore, 0.0), ("spread", spread, 1e-6)):
             if not number >= least:
                 raise ValueError(f"{name} must be >= {least}, got {number!r}.")
@@ -107,6 +123,7 @@ class Preference(Optimizer):
                 raise ValueError(f"{name} must be an int >= 1, got {count!r}.")
         self.llm = llm
         self.embed = embed
+        self.utility = utility
         self.explore, self.spread = float(explore), float(spread)
         self.proposals, self.most, self.max_tokens = proposals, most, max_tokens
         self.seed = random.SystemRandom().randrange(2**31) if seed is None else seed
@@ -114,6 +131,7 @@ class Preference(Optimizer):
         self.candidates: list[Any] = self._given(candidates)
         self._vectors: list[Any] = []
         self._rows: Any = None
+        self._fitted: tuple[Any, Utilities | NeuralUtilities] | None = None
         if len(self.candidates) < 2 and llm is None:
             raise ValueError("candidates must hold at least two values, or give llm=, a model that proposes them.")
 
@@ -230,7 +248,8 @@ class Preference(Optimizer):
         hopes[first] = -float("inf")
         return first, int(hopes.argmax())
 
-    def _utilities(self) -> Utilities:
+    def _utilities(self) -> Utilities | NeuralUtilities:
+        """The model of all comparisons; fitted once for each state of them."""
         comparisons: list[tuple[int, int, float]] = []
         for past in self.memory:
             left, right = past["pair"]
@@ -238,7 +257,16 @@ class Preference(Optimizer):
                 comparisons += [(left, right, 0.5), (right, left, 0.5)]
             else:
                 comparisons.append((left, right, 1.0) if past["preferred"] == 0 else (right, left, 1.0))
-        return Utilities(self._features(), comparisons, spread=self.spread)
+        rows = self._features()
+        state = (self.utility, self.spread, self.seed, comparisons)
+        if self._fitted is None or self._fitted[0] != state:
+            known: Utilities | NeuralUtilities
+            if self.utility == "linear":
+                known = Utilities(rows, comparisons, spread=self.spread)
+            else:
+                known = NeuralUtilities(rows, comparisons, spread=self.spread, seed=self.seed)
+            self._fitted = state, known
+        return self._fitted[1]
 
     def _features(self) -> Any:
         """The vectors of all candidates, reduced; only new ones are embedded."""
@@ -255,6 +283,7 @@ class Preference(Optimizer):
                 )
             self._vectors = [*self._vectors, *made]
             self._rows = reduced(np.array(self._vectors))
+            self._fitted = None
         return self._rows
 
     # ---- candidates
