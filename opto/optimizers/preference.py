@@ -69,7 +69,7 @@ class Preference(Optimizer):
             hashed n-grams (`opto.optimizers.text_features.hashed_ngrams`).
         utility: "neural" for a network (`opto.optimizers.neural_utilities.NeuralUtilities`), which learns any taste, or
             "linear" for utilities linear in the embeddings (`opto.optimizers.preferences.Utilities`), whose fit is
-            exact and about twenty times faster.
+            exact and about ten times faster.
         explore: how many standard errors the second of a pair may hope for.
         spread: the standard deviation of utilities before anything is known, in units in which a difference of 1
             makes the better one preferred 73 times of 100; larger for a person who is sure.
