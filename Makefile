@@ -5,18 +5,20 @@
 #   make test PYTHON=python3.12     on one of them
 #   make test ARGS='-k bundle -x'   with arguments for pytest
 #   make demo PART=code             one part: classify, code, numbers, questions
+#   make demo PART=classify ARGS='--seeds 5'   its search five times, with the mean
 #   make test-local                 the tests that need the local model
 #   make test-stress               2,000 steps against a model server that fails half of the time
 #   make malformed                  how many of 200 malformed answers are recovered
 #   make check                      lint, format, types, floors
 #   make bench                      time and memory, side by side with other systems
 #   make bench-optimizers           every optimizer with a simulated model, beside trace-opt's; ARGS='--seeds 3' for a quick look
+#   make bench-few-shot             live: demonstrations for a small local model, found and drawn at random, over seeds
 #   make clean                      remove what the targets made
 
 ARGS ?=
 only := $(if $(filter command,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
-.PHONY: demo test check bench clean malformed test-stress test-local
+.PHONY: demo test check bench bench-few-shot bench-optimizers clean malformed test-stress test-local
 
 demo:
 	@python3 -m tools.run_in --local demo demo,svg -m examples.demo $(PART) $(ARGS)
@@ -41,6 +43,9 @@ bench:
 
 bench-optimizers:
 	@python3 -m benchmarks.optimizers $(ARGS)
+
+bench-few-shot:
+	@python3 -m tools.run_in --local demo demo,svg -m benchmarks.few_shot $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

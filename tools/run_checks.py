@@ -25,6 +25,8 @@ CHECKS = [
             "-m",
             "benchmarks.optimizers.comparison",
             "-m",
+            "benchmarks.few_shot.__main__",
+            "-m",
             "worker",
             "-m",
             "workloads",

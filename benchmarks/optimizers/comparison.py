@@ -20,7 +20,7 @@ from tools.environments import ROOT
 from tools.interpreters import preferred
 
 COMPETENCES = (0.3, 0.6, 0.9)
-PROBLEMS = ("numeric", "code", "text")
+PROBLEMS = ("numeric", "apart", "code", "text")
 PAGE = ROOT / "docs" / "benchmarks" / "optimizers.md"
 LIMIT = 240.0
 """Seconds for one optimizer on one problem at one competence."""

@@ -30,6 +30,10 @@ def _multi_scored(problem: Problem, model: Any, seed: int) -> Any:
     return opto.optimizers.OptoPrimeMulti(problem.parameters, model, memory_size=MEMORY, score=problem.score)
 
 
+def _multi_tagged(problem: Problem, model: Any, seed: int) -> Any:
+    return opto.optimizers.OptoPrimeMultiV2(problem.parameters, model, memory_size=MEMORY)
+
+
 def _opro(problem: Problem, model: Any, seed: int) -> Any:
     return opto.optimizers.OPRO(problem.parameters, model, memory_size=MEMORY)
 
@@ -40,6 +44,10 @@ def _opro_v2(problem: Problem, model: Any, seed: int) -> Any:
 
 def _textgrad(problem: Problem, model: Any, seed: int) -> Any:
     return opto.optimizers.TextGrad(problem.parameters, model, gradient_memory=MEMORY)
+
+
+def _textgrad_without_memory(problem: Problem, model: Any, seed: int) -> Any:
+    return opto.optimizers.TextGrad(problem.parameters, model)
 
 
 def _line_search(problem: Problem, model: Any, seed: int) -> Any:
@@ -84,14 +92,16 @@ CONTESTANTS = {
     "OptoPrimeV2": Contestant(_optoprime_v2),
     "OptoPrimeMulti (judge)": Contestant(_multi_judged),
     "OptoPrimeMulti (score)": Contestant(_multi_scored),
+    "OptoPrimeMultiV2 (judge)": Contestant(_multi_tagged),
     "OPRO": Contestant(_opro, feedback="both"),
     "OPROv2": Contestant(_opro_v2, feedback="both"),
     "TextGrad": Contestant(_textgrad),
+    "TextGrad (no memory)": Contestant(_textgrad_without_memory),
     "LineSearch of OptoPrime": Contestant(_line_search),
     "Schedule of OptoPrime": Contestant(_schedule),
     "Hybrid": Contestant(_hybrid, feedback="both"),
-    "Numeric": Contestant(_numeric, ("numeric",), "score", asks=False),
-    "Select": Contestant(_select, ("numeric",), "score", asks=False),
+    "Numeric": Contestant(_numeric, ("numeric", "apart"), "score", asks=False),
+    "Select": Contestant(_select, ("numeric", "apart"), "score", asks=False),
 }
 
 

@@ -66,13 +66,17 @@ _LOW, _HIGH, _START = 0.5, 8.5, 2.0
 _TOLERANCE = 0.02
 
 
-def numeric(seed: int) -> Problem:
+def numeric(seed: int, *, apart: bool = False) -> Problem:
     """The numerical problem of the Trace paper (arXiv 2406.16218, 5.1): a graph of operators from one number to one
     output, made by drawing again and again an earlier result or a new constant, and an operator; what is said of the
     output is whether it should be larger or smaller.
 
     Only graphs along which the output rises or falls all the way are taken. It is solved when the output is within 2%
     of the span of outputs over the range of the number.
+
+    Args:
+        seed: which graph.
+        apart: where an operator would get one node twice, as in `y * y`, it gets it and a copy, as in `y * (y + 0)`.
     """
     rng = random.Random(f"numeric {seed}")
     while True:
@@ -86,7 +90,7 @@ def numeric(seed: int) -> Problem:
     x = node(_START, name="x", trainable=True, description=f"a number between {_LOW:g} and {_HIGH:g}")
 
     def run() -> tuple[Any, Verdict]:
-        output = _evaluated(x, plan)
+        output = _evaluated(x, plan, apart=apart)
         gap = wanted - output.data
         way = "larger" if gap > 0 else "smaller"
         return output, Verdict(abs(gap) <= tolerance, -abs(gap), f"The output should be {way}.")
@@ -94,12 +98,14 @@ def numeric(seed: int) -> Problem:
     return Problem([x], run, (_LOW, _HIGH))
 
 
-def _evaluated(x: Any, plan: list[tuple[str, float, float, int]]) -> Any:
+def _evaluated(x: Any, plan: list[tuple[str, float, float, int]], *, apart: bool = False) -> Any:
     """The output of the drawn graph; the last result is always used, so that nothing drawn is without effect."""
     results = [x]
     for symbol, which, fresh, constant in plan:
         other = constant if fresh < 0.6 else results[int(which * len(results))]
         last = results[-1]
+        if apart and other is last:
+            other = last + 0
         results.append(last + other if symbol == "+" else last - other if symbol == "-" else last * other)
     return results[-1]
 
@@ -181,4 +187,9 @@ def _mentions(word: str) -> Callable[[str], bool]:
     return lambda said: word.lower() in said.lower()
 
 
-PROBLEMS = {"numeric": numeric, "code": code, "text": text}
+PROBLEMS: dict[str, Callable[[int], Problem]] = {
+    "numeric": numeric,
+    "apart": partial(numeric, apart=True),
+    "code": code,
+    "text": text,
+}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from examples.demo import answer_questions, classify_questions, follow_numbers, repair_code
@@ -19,7 +20,7 @@ from opto.errors import MissingExtraError, ModelError, ReplayError
 from opto.trace import TraceGraph
 from opto.trace.visualize import save_picture
 
-PARTS = {
+PARTS: dict[str, tuple[str, Callable[..., TraceGraph]]] = {
     "classify": ("Live: a classifier whose model is a very small local one", classify_questions.run),
     "code": ("Code: four functions, each with a bug", repair_code.run),
     "numbers": ("Numbers: an unknown target, and feedback that only says larger or smaller", follow_numbers.run),
@@ -33,7 +34,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"which parts to run: {', '.join(PARTS)}; default all")
     parser.add_argument("--pictures", default="demo-pictures", help="the folder for the pictures of the graphs")
     parser.add_argument("--record", metavar="FOLDER", help="be the model yourself: answer the requests in this folder")
+    parser.add_argument(
+        "--seeds", type=int, default=1, help="how often `classify` searches, with other draws each time (1)"
+    )
     chosen = parser.parse_args(arguments)
+    if chosen.seeds < 1:
+        parser.error(f"--seeds must be at least 1, got {chosen.seeds}")
     unknown = [part for part in chosen.parts if part not in PARTS]
     if unknown:
         parser.error(f"there is no part {', '.join(unknown)}; the parts are {', '.join(PARTS)}")
@@ -48,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         title, run = PARTS[part]
         display.title(title)
         try:
-            graph = run(display, lambda role: answering(role, chosen.record))
+            options = {"seeds": chosen.seeds} if part == "classify" else {}
+            graph = run(display, lambda role: answering(role, chosen.record), **options)
         except ReplayError as error:
             display.console.print(
                 f"The replay failed: what is asked now is not what was recorded.\n{error}", markup=False

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import opto.optimizers
+from benchmarks.common.intervals import bootstrap
 from benchmarks.optimizers.comparison import ABSENT, _cap
-from benchmarks.optimizers.intervals import bootstrap
 from benchmarks.optimizers.report import Row, page
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,1 @@
+"""Few-shot demonstrations for a very small local model: found by `FewShot`, against drawn at random. Live."""
