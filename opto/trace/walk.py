@@ -74,8 +74,8 @@ class Walk:
         elif not children or children[-1] is not child:
             children.append(child)
 
-    def subgraph(self, parameters: Iterable[Any], children: Iterable[Any]) -> list[Any]:
-        """The paper's minimal subgraph for some entries, by rising level within the walk.
+    def subgraph(self, parameters: Iterable[Any], children: Iterable[Any]) -> dict[Any, None]:
+        """The paper's minimal subgraph for some entries, by rising level within the walk, as the keys of a dict.
 
         Args:
             parameters: the trainable nodes that are asked about.
@@ -98,7 +98,7 @@ class Walk:
             for parent in node._parents:
                 found[parent] = None
             found[node] = None
-        return list(found)
+        return found
 
     def values(self, nodes: Iterable[Any]) -> dict[Any, Any]:
         """For the trainable nodes among some nodes of the walk: the value that this forward pass read."""

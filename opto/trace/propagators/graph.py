@@ -190,7 +190,7 @@ def _restored(graph: Any, feedback: Any, values: Any) -> TraceGraph:
 
 def _joined(parts: tuple[Any, ...]) -> tuple[list[Any], list[tuple[str, Any]], dict[Any, Any]]:
     """The nodes, feedback and read values of lazy parts: one pass over the parts, and one over each walk."""
-    found: dict[int, TraceGraph | tuple[Walk, list[Any], list[Any]]] = {}  # in order, by the graph or by the walk
+    found: dict[int, Any] = {}  # graphs and views, in order; the views of one walk are one view of several parameters
     waiting = list(reversed(parts))
     seen = set()
     while waiting:
@@ -206,9 +206,12 @@ def _joined(parts: tuple[Any, ...]) -> tuple[list[Any], list[tuple[str, Any]], d
                 found[id(part)] = part
             continue
         walk, parameter, children = part
-        view: Any = found.get(id(walk))
+        view = found.get(id(walk))
         if view is None:
-            view = found[id(walk)] = walk, [], []
+            found[id(walk)] = walk, (parameter,), children
+            continue
+        if type(view[1]) is tuple:
+            view = found[id(walk)] = walk, list(view[1]), list(view[2])
         view[1].append(parameter)
         view[2].extend(children)
 
@@ -223,7 +226,7 @@ def _joined(parts: tuple[Any, ...]) -> tuple[list[Any], list[tuple[str, Any]], d
         else:
             walk, parameters, entries = each
             shown = walk.subgraph(parameters, entries)
-            nodes.update(dict.fromkeys(shown))
+            nodes.update(shown)
             values.update(walk.values(shown))
             given = [(walk.output.py_name, walk.feedback)]
         for pair in given:
