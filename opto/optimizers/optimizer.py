@@ -15,10 +15,11 @@ from opto.llm.totals import Totals
 from opto.optimizers.drivers import Proposal, arun, describe, run
 from opto.optimizers.run_dirs import RunDir
 from opto.optimizers.telling import graph_facts
-from opto.optimizers.updates import check_update, checked_parameters, same_value, swap, told_values
+from opto.optimizers.updates import check_update, checked_parameters, same_value, told_values
 from opto.runs import Deferred, heard, tell
 from opto.trace.nodes import Node, ParameterNode, feedback_lock
 from opto.trace.propagators import GraphPropagator, Propagator, TraceGraph
+from opto.trace.snapshots import assign
 from opto.trace.utils import sum_feedback
 
 if TYPE_CHECKING:
@@ -233,9 +234,9 @@ class Optimizer:
         old = [parameter._data for parameter in trainable]  # kept alive, so that no finalizer runs during the swap
         with feedback_lock:
             try:
-                swap(trainable, values)
+                assign(trainable, values)
             except BaseException:
-                swap(trainable, old)
+                assign(trainable, old)
                 raise
 
     # ---- for subclasses

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
-from itertools import repeat
 from typing import Any
 
 from opto.optimizers.canonical import plain
 from opto.trace.nodes import Node, ParameterNode
 
-__all__ = ["check_update", "checked_parameters", "same_value", "swap", "told_values"]
+__all__ = ["check_update", "checked_parameters", "same_value", "told_values"]
 
 
 def told_values(values: Mapping[ParameterNode[Any], Any]) -> dict[str, dict[str, Any]]:
@@ -60,8 +58,3 @@ def same_value(left: Any, right: Any) -> bool:
         return type(left) is type(right) and bool(left == right)
     except Exception:  # values that cannot be compared count as changed
         return False
-
-
-def swap(parameters: list[ParameterNode[Any]], values: list[Any]) -> None:
-    """Set all values in one call into C, during which neither another thread nor a signal handler gets its turn."""
-    deque(map(setattr, parameters, repeat("_data"), values), maxlen=0)

@@ -24,6 +24,7 @@ from opto.trace.images import Image
 from opto.trace.modules import Model, Module, model
 from opto.trace.nodes import GRAPH, ExceptionNode, MessageNode, Node, ParameterNode, node
 from opto.trace.propagators import TraceGraph
+from opto.trace.snapshots import snapshot
 
 stop_tracing = no_trace
 
@@ -56,6 +57,7 @@ __all__ = [
     "nodes",
     "operators",
     "propagators",
+    "snapshot",
     "stop_tracing",
     "utils",
 ]

@@ -6,10 +6,12 @@ import copy
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from opto.trace.containers import RESERVED, Map, ParameterContainer, Seq, entry_of, identity
 from opto.trace.nodes import Node, ParameterNode
+from opto.trace.snapshots import assign, snapshot
 
 if TYPE_CHECKING:
     from opto.trace.projections import Projection
@@ -41,8 +43,10 @@ class Module(ParameterContainer):
         raise NotImplementedError(f"{type(self).__name__} must define forward().")
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Run the forward pass."""
-        return self.forward(*args, **kwargs)
+        """Run the forward pass, in which all parameters are read as they were when it began (see `snapshot`)."""
+        with snapshot():
+            output = self.forward(*args, **kwargs)
+        return _in_snapshot(output) if type(output) is CoroutineType else output
 
     def named_parameters(self) -> Iterator[tuple[str, ParameterNode[Any]]]:
         """Pairs of dotted path and parameter, such as `("encoder.prompt", ...)`; a shared one comes once."""
@@ -54,8 +58,9 @@ class Module(ParameterContainer):
             parameter.zero_feedback()
 
     def state_dict(self) -> dict[str, Any]:
-        """Dotted path -> value, of all parameters."""
-        return {path: parameter._data for path, parameter in self.named_parameters()}
+        """Dotted path -> value, of all parameters at one moment, whoever updates them meanwhile."""
+        with snapshot():
+            return {path: parameter._data for path, parameter in self.named_parameters()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *, strict: bool = True) -> None:
         """Set the values of all parameters; nothing is set unless all fits.
@@ -78,9 +83,12 @@ class Module(ParameterContainer):
                 f"state_dict does not fit {type(self).__name__}: missing {missing}, unknown {unknown}. "
                 "Pass strict=False to load what fits."
             )
-        for path, parameter in parameters.items():
-            if path in state_dict:
-                parameter._set(state_dict[path])
+        fitting = [path for path in parameters if path in state_dict]
+        values = [state_dict[path] for path in fitting]
+        assign(
+            [parameters[path] for path in fitting],
+            [value._data if isinstance(value, Node) else value for value in values],
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the parameters to a text file; folders are made, and the file is replaced in one step.
@@ -103,6 +111,11 @@ class Module(ParameterContainer):
 
         saved = codec.load(path, kind=_FILE_KIND)
         _restore(self, saved, _owners(self, saved))
+
+
+async def _in_snapshot(coroutine: CoroutineType[Any, Any, Any]) -> Any:
+    with snapshot():
+        return await coroutine
 
 
 def _named(container: Any) -> Iterator[tuple[str, ParameterNode[Any]]]:
@@ -149,10 +162,10 @@ def _owners(container: Any, saved: Mapping[str, Any]) -> dict[str, Any]:
 
 def _restore(container: Any, saved: Mapping[str, Any], owners: Mapping[str, Any]) -> None:
     parameters = dict(_named(container))
+    known = [path for path in saved if path in parameters]
+    assign([parameters[path] for path in known], [saved[path]["value"] for path in known])
     for path, entry in saved.items():
-        if path in parameters:
-            parameters[path]._set(entry["value"])
-        else:
+        if path not in parameters:
             new = ParameterNode(entry["value"], name=entry["name"], description=entry["description"])
             setattr(owners[path], path.rpartition(".")[2], new)
 

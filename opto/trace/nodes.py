@@ -15,6 +15,7 @@ from opto.trace.abstract_node import AbstractNode, checked_description, checked_
 from opto.trace.base_node import Node, feedback_lock
 from opto.trace.context import AMBIENT, NAME_SCOPES, USED_NODES
 from opto.trace.registry import GRAPH, Graph
+from opto.trace.snapshots import as_of_snapshot, assign, kept, read
 from opto.trace.source import describe_error
 
 if TYPE_CHECKING:
@@ -88,6 +89,15 @@ class ParameterNode(Node[T]):
         self.constraint = constraint
         if constraint is not None and not isinstance(constraint, str):
             self._check_declaration()
+
+    @property
+    def _data(self) -> T:
+        value = read(self)
+        return as_of_snapshot(self, value) if kept else value  # type: ignore[no-any-return]
+
+    @_data.setter
+    def _data(self, value: T) -> None:
+        assign((self,), (value,))
 
     def _check_declaration(self) -> None:
         from opto.trace.constraints import read_constraint
