@@ -14,7 +14,7 @@ from opto.optimizers.attempts import Attempt
 from opto.optimizers.candidates import Candidate, ask_for_candidate, listed, longest
 from opto.optimizers.canonical import canonical_repr
 from opto.optimizers.cutting import cut
-from opto.optimizers.drivers import Proposal, Request, describe
+from opto.optimizers.drivers import Proposal, Request, called, describe
 from opto.optimizers.formats import parse_json_answer, strip_thinking
 from opto.optimizers.narrowing import LEAST, narrowed
 from opto.optimizers.scoring import completed, scored
@@ -74,11 +74,11 @@ class Chooser:
         optimizer = self.optimizer
         distinct = list({each.key(): each for each in reversed(candidates)}.values())[::-1]
         if optimizer.selector is not None:
-            return self._by_selector(candidates)
+            return (yield from self._by_selector(candidates))
         if optimizer.selection_technique == "majority":
             return self._chosen(_most_agreed(candidates), "majority")
         if optimizer.selection_technique == "best_of_n" and optimizer.score is not None:
-            return self._chosen(*self._by_score(distinct))
+            return self._chosen(*(yield from self._by_score(distinct)))
         if len(distinct) == 1:
             return self._chosen(distinct[0], "all alike")
         if optimizer.selection_technique == "moa":
@@ -91,9 +91,9 @@ class Chooser:
         self.optimizer._record(candidate.attempt, "select", candidate=candidate.number, by=by, **about)
         return candidate.attempt
 
-    def _by_selector(self, candidates: list[Candidate]) -> Attempt:
+    def _by_selector(self, candidates: list[Candidate]) -> Proposal[Attempt]:
         offered = [dict(each.attempt.values) for each in candidates]
-        values = self.optimizer.selector(offered)
+        values = yield from called(self.optimizer.selector, offered, purpose="select")
         for each, mapping in zip(candidates, offered, strict=True):
             if values is mapping:
                 return self._chosen(each, "selector")
@@ -103,12 +103,12 @@ class Chooser:
         self.optimizer._record(attempt, "select", by="selector")
         return attempt
 
-    def _by_score(self, candidates: list[Candidate]) -> tuple[Candidate, str]:
+    def _by_score(self, candidates: list[Candidate]) -> Proposal[tuple[Candidate, str]]:
         optimizer, best, errors = self.optimizer, None, []
         for each in candidates:
             values = completed(optimizer.parameters, optimizer.project(each.attempt.values))
             try:
-                score = scored(optimizer.score, values)
+                score = yield from scored(optimizer.score, values)
             except Exception as error:  # a candidate may break the program that the score runs
                 errors.append(error)
                 optimizer._emit(

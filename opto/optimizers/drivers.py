@@ -4,13 +4,17 @@ The logic of an optimizer is a generator, a *proposal*: it yields a list of requ
 returns the new values. It never calls a model, so the same logic runs under both drivers below, and one that needs no
 model yields nothing. Requests of one list go out at once; they are numbered in the order of the list, not of arrival,
 so that a recording of the run can be replayed exactly.
+
+A function of the user's that may take long, such as a score, is called by the drivers too (`called`): on this thread,
+or beside the event loop. Only one runs at a time, for it may set parameters while it runs.
 """
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -20,9 +24,11 @@ from opto.llm.exchanges import error_data, inside, recorded, told_request, usd_o
 from opto.runs import Deferred, heard, tell
 
 if TYPE_CHECKING:
+    import asyncio
+
     from opto.llm import Model, Response
 
-__all__ = ["Proposal", "Reply", "Request", "arun", "describe", "run", "together"]
+__all__ = ["Call", "Proposal", "Reply", "Request", "arun", "called", "describe", "finished", "run", "together"]
 
 T = TypeVar("T")
 _MOST_THREADS = 32
@@ -45,14 +51,38 @@ class Request:
     purpose: str = "propose"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Call(Request):
+    """A call of a function in place of a question to a model; it has no messages, and is not recorded.
+
+    Attributes:
+        function: the function, also a coroutine function.
+        arguments: what it is given.
+    """
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    purpose: str = "call"
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+
+
 @dataclass(frozen=True)
 class Reply:
-    """What came back for one request: a response, or the error that the model raised instead."""
+    """What came back for one request: a response, or the error that was raised instead.
+
+    Attributes:
+        request: the request.
+        response: the answer of the model.
+        error: what the model, or the function of a `Call`, raised.
+        seconds: how long it took.
+        value: what the function of a `Call` returned.
+    """
 
     request: Request
     response: Response | None = None
     error: Exception | None = None
     seconds: float = 0.0
+    value: Any = None
 
     @property
     def text(self) -> str:
@@ -98,13 +128,25 @@ def run(proposal: Proposal[T], model: Callable[[], Model], about: Mapping[str, A
     try:
         requests = next(proposal)
         while True:
-            calls = [_prepare(request, model, about, next(number)) for request in requests]
+            calls = [_prepare(request, model, about, number) for request in requests]
             replies = [calls[0]()] if len(calls) == 1 else _in_threads(calls)
             requests = proposal.send(_told(calls, replies, about))
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
     finally:
         proposal.close()
+
+
+def called(function: Callable[..., Any], *arguments: Any, purpose: str = "call") -> Proposal[Any]:
+    """What a function returns: it is called by the driver, which awaits coroutine functions and does not block a loop.
+
+    Raises:
+        Exception: what the function raised.
+    """
+    [reply] = yield [Call(function=function, arguments=arguments, purpose=purpose)]
+    if reply.error is not None:
+        raise reply.error
+    return reply.value
 
 
 def together(proposals: Iterable[Proposal[T]]) -> Proposal[list[T]]:
@@ -152,8 +194,9 @@ async def arun(proposal: Proposal[T], model: Callable[[], Model], about: Mapping
     try:
         requests = next(proposal)
         while True:
-            calls = [_prepare(request, model, about, next(number)) for request in requests]
-            replies = await asyncio.gather(*(call.awaited() for call in calls))
+            calls = [_prepare(request, model, about, number) for request in requests]
+            one_at_a_time = asyncio.Lock()
+            replies = await asyncio.gather(*(call.awaited(one_at_a_time) for call in calls))
             requests = proposal.send(_told(calls, replies, about))
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
@@ -189,7 +232,7 @@ class _Call:
             return Reply(self.request, error=error, seconds=time.perf_counter() - start)
         return Reply(self.request, response, seconds=time.perf_counter() - start)
 
-    async def awaited(self) -> Reply:
+    async def awaited(self, _: asyncio.Lock) -> Reply:
         if self.recorded is not None:
             return self._replayed(self.recorded)
         start = time.perf_counter()
@@ -206,9 +249,69 @@ class _Call:
         return Reply(self.request, outcome)
 
 
-def _prepare(request: Request, model: Callable[[], Model], about: Mapping[str, Any], number: int) -> _Call:
+@dataclass(frozen=True)
+class _FunctionCall:
+    """A `Call` to be made."""
+
+    request: Call
+
+    def __call__(self) -> Reply:
+        return self._reply(finished)
+
+    def _reply(self, ready: Callable[[Any], Any] = lambda value: value) -> Reply:
+        start = time.perf_counter()
+        try:
+            value = ready(self.request.function(*self.request.arguments))
+        except Exception as error:  # handed to the proposal, which decides what it means
+            return Reply(self.request, error=error, seconds=time.perf_counter() - start)
+        return Reply(self.request, value=value, seconds=time.perf_counter() - start)
+
+    async def awaited(self, one_at_a_time: asyncio.Lock) -> Reply:
+        import asyncio
+
+        async with one_at_a_time:
+            is_coroutine = inspect.iscoroutinefunction(self.request.function)
+            reply = self._reply() if is_coroutine else await asyncio.to_thread(self._reply)
+            if not inspect.isawaitable(reply.value):
+                return reply
+            start = time.perf_counter()
+            try:
+                value = await reply.value
+            except Exception as error:
+                return Reply(self.request, error=error, seconds=time.perf_counter() - start)
+            return Reply(self.request, value=value, seconds=time.perf_counter() - start)
+
+
+def finished(value: Any) -> Any:
+    """The value itself; where a coroutine function has returned an awaitable, what comes of it, on a loop of its own.
+
+    Raises:
+        TypeError: an event loop runs on this thread, which may not be blocked.
+    """
+    if not inspect.isawaitable(value):
+        return value
+    import asyncio
+
+    async def awaited() -> Any:
+        return await value
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(awaited())
+    if inspect.iscoroutine(value):
+        value.close()
+    raise TypeError("a coroutine function cannot be waited for on the event loop: use `await optimizer.astep()`.")
+
+
+def _prepare(
+    request: Request, model: Callable[[], Model], about: Mapping[str, Any], numbers: Iterator[int]
+) -> _Call | _FunctionCall:
+    if isinstance(request, Call):
+        return _FunctionCall(request)
     from opto.llm import as_model
 
+    number = next(numbers)
     chosen = model() if request.model is None else as_model(request.model)
     options = dict(request.options)
     options.update(chosen.reserve(request.messages, **options))
@@ -226,7 +329,8 @@ def _prepare(request: Request, model: Callable[[], Model], about: Mapping[str, A
     return _Call(request, chosen, options, number, told=True, recorded=answer)
 
 
-def _in_threads(calls: list[_Call]) -> list[Reply]:
+def _in_threads(calls: Sequence[_Call | _FunctionCall]) -> list[Reply]:
+    """All replies: models are asked in threads, functions are called on this one meanwhile."""
     if not calls:
         return []
     import contextvars
@@ -234,15 +338,20 @@ def _in_threads(calls: list[_Call]) -> list[Reply]:
 
     pool = ThreadPoolExecutor(min(len(calls), _MOST_THREADS), thread_name_prefix="opto-request")
     try:
-        futures = [pool.submit(contextvars.copy_context().run, call) for call in calls]
-        return [future.result() for future in futures]
+        futures = {
+            place: pool.submit(contextvars.copy_context().run, call)
+            for place, call in enumerate(calls)
+            if isinstance(call, _Call)
+        }
+        made = {place: call() for place, call in enumerate(calls) if isinstance(call, _FunctionCall)}
+        return [made[place] if place in made else futures[place].result() for place in range(len(calls))]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # an interrupted step must not wait for answers nobody reads
 
 
-def _told(calls: list[_Call], replies: list[Reply], about: Mapping[str, Any]) -> list[Reply]:
+def _told(calls: Sequence[_Call | _FunctionCall], replies: list[Reply], about: Mapping[str, Any]) -> list[Reply]:
     for call, reply in zip(calls, replies, strict=True):
-        if not call.told or not heard():
+        if isinstance(call, _FunctionCall) or not call.told or not heard():
             continue
         told = {**about, "number": call.number, "purpose": reply.request.purpose, "seconds": reply.seconds}
         tell("response", Deferred(partial(_outcome, told, call, reply)))

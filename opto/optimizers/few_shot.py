@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opto.errors import ExecutionError, OptoWarning
@@ -222,14 +222,29 @@ class FewShot(Sampler):
         Raises:
             ValueError: there is no function `score`.
         """
+        for _ in self._steps_of(rounds):
+            self.step()
+        return self.best()
+
+    async def asearch(self, rounds: int = 1) -> Update:
+        """`search` without blocking the event loop; cancelled, it leaves what its last step put in place.
+
+        Raises:
+            ValueError: there is no function `score`.
+        """
+        for _ in self._steps_of(rounds):
+            await self.astep()
+        return self.best()
+
+    def _steps_of(self, rounds: int) -> Iterator[None]:
+        """Once for each step that `rounds` competitions need; the step is taken before the next one is asked for."""
         if self.score is None:
             raise ValueError("search needs score=, a function of values and examples; without it, call step().")
         for _ in range(rounds):
             begun = self._begun
-            self.step()
+            yield
             while self._tournament is not None and self._begun == begun + 1:
-                self.step()
-        return self.best()
+                yield
 
     def _sample(self) -> Update:
         if self.score is not None:

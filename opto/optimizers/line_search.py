@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from opto.errors import PromptTooLongError
 from opto.optimizers.buffers import FIFOBuffer
 from opto.optimizers.canonical import canonical_repr, plain
 from opto.optimizers.choosing import extended
@@ -40,8 +41,8 @@ class LineSearch(Wrapper):
         optimizer: any optimizer, also a wrapper.
         check: a function of the values of all trainable parameters, a dict by parameter. It returns a number, larger is
             better, or a bool. A candidate on which it raises is worse than the present values; if it raises on both,
-            the error is raised. See `opto.optimizers.scoring.trying` for one that runs the program. `astep` calls it on
-            the event loop.
+            the error is raised. See `opto.optimizers.scoring.trying` for one that runs the program. It may be a
+            coroutine function; `astep` calls another one in a thread.
         retries: how often the inner optimizer proposes again within one step.
         shrink: the part that is left of a step of numbers each time it is shortened, between 0 and 1; None does not
             shorten. Steps that change anything but numbers are never shortened.
@@ -49,7 +50,8 @@ class LineSearch(Wrapper):
         tolerance: how much worse the check may get.
         recheck: check the present values anew in every step, for a check that draws its own examples; by default they
             are checked once.
-        memory_size: how many failures are told. They are forgotten when a step is kept.
+        memory_size: how many failures are told. They are forgotten when a step is kept. Where the inner optimizer has
+            `max_prompt_tokens`, the last ones are told that fit.
 
     Attributes:
         memory: the last failures since a step was kept: dicts of `values` and `verdict`.
@@ -102,31 +104,31 @@ class LineSearch(Wrapper):
             if not changed:
                 return values
             if present is None:
-                present = self._present()
+                present = yield from self._present()
             for candidate in self._shortened(changed):
-                if self._is_kept(candidate, present):
+                if (yield from self._is_kept(candidate, present)):
                     return candidate
         return {}
 
     # ---- checking
 
-    def _present(self) -> float | Exception:
+    def _present(self) -> Proposal[float | Exception]:
         """What the check says of the present values."""
         values = completed(self.parameters, {})
         key = _key(values)
         if self._known is not None and self._known[0] == key and not self.recheck:
             return self._known[1]
         try:
-            score = scored(self.check, values)
+            score = yield from scored(self.check, values)
         except Exception as error:  # what is broken may be repaired by the step
             return error
         self._known = key, score
         return score
 
-    def _is_kept(self, candidate: Update, present: float | Exception) -> bool:
+    def _is_kept(self, candidate: Update, present: float | Exception) -> Proposal[bool]:
         values = completed(self.parameters, candidate)
         try:
-            score = scored(self.check, values)
+            score = yield from scored(self.check, values)
         except Exception as error:
             if isinstance(present, Exception):
                 raise
@@ -186,12 +188,22 @@ class LineSearch(Wrapper):
     def _with_failures(self, request: Request) -> Request:
         if not len(self.memory) or request.purpose not in _AMENDED or len(request.messages) < 2:
             return request
-        rejected = "\n\n".join(
+        failures = [
             "\n".join([*(f"{name} = {value}" for name, value in past["values"].items()), f"-> {past['verdict']}"])
             for past in self.memory
-        )
-        first = extended(request.messages[:2], "line_search.txt", rejected=rejected)
-        return replace(request, messages=[*first, *request.messages[2:]])
+        ]
+        drafts = [self._extended(request.messages, failures[first:]) for first in range(len(failures))]
+        limits = getattr(self.optimizer, "_limits", None)
+        if limits is None:
+            return replace(request, messages=drafts[0])
+        try:
+            return replace(request, messages=limits().first_fitting(drafts, spared=0.5))
+        except PromptTooLongError:  # the prompt keeps its limit, and the check will tell again
+            return request
+
+    def _extended(self, messages: list[dict[str, Any]], failures: list[str]) -> list[dict[str, Any]]:
+        first = extended(messages[:2], "line_search.txt", rejected="\n\n".join(failures))
+        return [*first, *messages[2:]]
 
     # ---- keeping
 

@@ -123,7 +123,7 @@ class OPRO(LimitedOptimizer):
         """
         remembered = self.memory.copy()
         try:
-            present = self._present()
+            present = yield from self._present()
             if present is None:
                 return self._nothing_to_do()
             waiting = self._next_pending()
@@ -137,7 +137,7 @@ class OPRO(LimitedOptimizer):
                     for number in range(self.num_proposals)
                 ]
             )
-            return self._tried(candidates)
+            return (yield from self._tried(candidates))
         except BaseException:
             self.memory = remembered  # the step will be taken again, if at all
             raise
@@ -205,24 +205,24 @@ class OPRO(LimitedOptimizer):
 
     # ---- learning
 
-    def _present(self) -> Solution | None:
+    def _present(self) -> Proposal[Solution | None]:
         """What is known of the present values; None if nothing is."""
         graph = self.trace_graph
         said = [_score_and_remark(feedback) for _, feedback in graph.feedback_by_output]
         free = [parameter for parameter in self.parameters if parameter.trainable]
         if not said:
-            return None if self.score is None or not free else self._scored({})
+            return None if self.score is None or not free else (yield from self._scored({}))
         self._warn_of_stale_values(graph)
         scores = [score for score, _ in said if score is not None]
         remark = "\n".join(dict.fromkeys(text for _, text in said if text))
         mean = math.fsum(scores) / len(scores) if scores else None
         solution = Solution({each.py_name: graph.value(each) for each in free}, mean, remark, len(scores))
         if mean is None and self.score is not None:
-            return self._scored({each: graph.value(each) for each in free}, remark)
+            return (yield from self._scored({each: graph.value(each) for each in free}, remark))
         self.memory.add(solution)
         return solution
 
-    def _scored(self, values: Mapping[ParameterNode[Any], Any], remark: str = "", **about: Any) -> Solution:
+    def _scored(self, values: Mapping[ParameterNode[Any], Any], remark: str = "", **about: Any) -> Proposal[Solution]:
         """Score values, unless they are known, and remember them."""
         tried = completed(self.parameters, values)
         solution = Solution(self._by_name(tried))
@@ -230,7 +230,7 @@ class OPRO(LimitedOptimizer):
         if known is not None:
             return known
         try:
-            score = scored(self.score, tried)
+            score = yield from scored(self.score, tried)
         except Exception as error:  # values may break the program that the score runs
             solution = Solution(solution.values, None, describe(error))
             self._emit("attempt", purpose="score", outcome="failed", reason=describe(error), **about)
@@ -240,7 +240,7 @@ class OPRO(LimitedOptimizer):
         self.memory.add(solution)
         return solution
 
-    def _tried(self, candidates: list[Candidate]) -> Update:
+    def _tried(self, candidates: list[Candidate]) -> Proposal[Update]:
         """The values to set, of those that were proposed."""
         valid = valid_ones(candidates, all_or_nothing=self.all_or_nothing)
         changes = {each.key(): each for each in reversed(valid) if each.attempt.values}
@@ -252,7 +252,7 @@ class OPRO(LimitedOptimizer):
             self.pending = [self._by_name(each.attempt.values) for each in others]
             return self._concluded(first.attempt)
         for each in distinct:
-            self._scored(self.project(each.attempt.values), candidate=each.number)
+            yield from self._scored(self.project(each.attempt.values), candidate=each.number)
         now = {parameter: canonical_repr(parameter._data) for parameter in self.parameters}
         return {each: value for each, value in self.best().items() if canonical_repr(value) != now[each]}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from opto.errors import OptoWarning, UnreachedFeedbackWarning
 from opto.optimizers.buffers import FIFOBuffer
 from opto.optimizers.canonical import plain
-from opto.optimizers.drivers import Proposal, describe
+from opto.optimizers.drivers import Proposal, describe, finished
 from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.scores import score_of, scores_of
 from opto.optimizers.updates import same_value
@@ -185,7 +185,7 @@ class Sampler(Optimizer):
         if self.score is None:
             raise ValueError(f"{type(self).__name__} has no score function: give score= when it is made.")
         try:
-            result = self.score(values, *args)
+            result = finished(self.score(values, *args))
         except Exception as error:  # an evaluation that fails says something of its values; the search goes on
             warnings.warn(f"The score function failed: {describe(error)}", OptoWarning, stacklevel=4)
             return self._remember(Evaluation(values, [], 1, describe(error)))

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from opto.optimizers.drivers import Proposal, called
 from opto.optimizers.scores import scores_of
 from opto.trace.nodes import feedback_lock
+from opto.trace.snapshots import assign
 
 if TYPE_CHECKING:
     from opto.optimizers.optimizer import Update
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Score", "checked_score", "completed", "scored", "trying"]
 
 Score: TypeAlias = "Callable[[Update], Any]"
-"""`score(values) -> float`: how good values are, by parameter; larger is better."""
+"""`score(values) -> float`: how good values are, by parameter; larger is better. It may be a coroutine function."""
 
 
 def completed(parameters: Iterable[ParameterNode[Any]], values: Mapping[ParameterNode[Any], Any]) -> Update:
@@ -37,14 +39,14 @@ def checked_score(argument: str, score: Any) -> Any:
     return score
 
 
-def scored(score: Score, values: Update) -> float:
-    """What a score function says of values: a number, or the mean of several.
+def scored(score: Score, values: Update) -> Proposal[float]:
+    """What a score function says of values: a number, or the mean of several. It may be a coroutine function.
 
     Raises:
         TypeError: it says something that is no number.
         ValueError: it says something that is not finite.
     """
-    scores = scores_of(score(dict(values)))
+    scores = scores_of((yield from called(score, dict(values), purpose="score")))
     if not scores or not all(map(math.isfinite, scores)):
         raise ValueError(f"{getattr(score, '__name__', 'score')} must return a finite number, got {scores}.")
     return math.fsum(scores) / len(scores)
@@ -70,5 +72,4 @@ def trying(values: Mapping[ParameterNode[Any], Any]) -> Iterator[None]:
 
 def _set(values: Mapping[ParameterNode[Any], Any]) -> None:
     with feedback_lock:
-        for parameter, value in values.items():
-            parameter._data = value
+        assign(values.keys(), values.values())
