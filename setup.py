@@ -37,6 +37,7 @@ EXTRAS = {
         "ipython>=8.20",
         "optuna>=4",
         "pandas>=2",
+        "pillow>=10",
         "pytest>=8",
         "pytest-asyncio>=0.24",
         "rich>=13",

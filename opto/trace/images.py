@@ -57,7 +57,7 @@ class Image:
         """The address of the picture, a `data:` address for one that has no other; PIL images are scaled to 1,568 px.
 
         Raises:
-            ValueError: it has more than 5 MB.
+            ValueError: it has more than 5 MB, or PIL cannot read it.
         """
         if isinstance(self.source, str):
             if len(self.source) > _LARGEST * 4 // 3 + 100:
@@ -126,10 +126,13 @@ def _png_of(picture: Any) -> bytes:
         return _png_of_array(picture)
     from io import BytesIO
 
-    scaled = picture.copy() if picture.mode in ("L", "RGB", "RGBA") else picture.convert("RGBA")
-    scaled.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     buffer = BytesIO()
-    scaled.save(buffer, "PNG")
+    try:
+        scaled = picture.copy() if picture.mode in ("L", "RGB", "RGBA") else picture.convert("RGBA")
+        scaled.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+        scaled.save(buffer, "PNG")
+    except (OSError, SyntaxError) as error:  # PIL reads a file late, and may find it cut short or damaged
+        raise ValueError(f"PIL cannot read the picture: {error}") from error
     return buffer.getvalue()
 
 

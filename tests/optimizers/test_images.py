@@ -8,19 +8,14 @@ import pytest
 from opto.errors import SuggestionWarning
 from opto.llm.tokens import count_tokens
 from opto.optimizers import OptoPrime, OptoPrimeV2
-from opto.trace import GRAPH, Image, bundle, node
+from opto.trace import GRAPH, Image, node
+from tests.optimizers.pictures import describe
 
 
 @pytest.fixture(autouse=True)
 def fresh_names():
     """Names count from 0 in each test."""
     GRAPH.clear()
-
-
-@bundle()
-def describe(picture, question):
-    """What is seen."""
-    return "a cat"
 
 
 class Seeing:
