@@ -7,7 +7,6 @@ names confused. No repaired program is known beforehand.
 from __future__ import annotations
 
 import ast
-import copy
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -178,7 +177,7 @@ def mutants(source: str) -> tuple[str, ...]:
     found = []
     for place, old in enumerate(ast.walk(tree)):
         for change in _changes(old, tree):
-            twin = copy.deepcopy(tree)
+            twin = ast.parse(source)  # several times quicker than a deep copy
             target = next(each for at, each in enumerate(ast.walk(twin)) if at == place)
             change(target)
             found.append(ast.unparse(ast.fix_missing_locations(twin)))
