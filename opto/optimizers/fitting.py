@@ -45,6 +45,9 @@ class Writer(Protocol):
     def headings(self) -> Mapping[str, str]:
         """The heading of each section."""
 
+    def inert(self, text: str) -> str:
+        """A text from outside, which cannot pass for structure."""
+
     def written(self, facts: Facts, section: str, limit: int = ...) -> Iterator[str]:
         """The text of each value of a section, in about `limit` characters each."""
 

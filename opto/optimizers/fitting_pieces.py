@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from opto.optimizers.cutting import UNLIMITED, cut, cut_value, exceeds
 from opto.optimizers.distances import distances
 from opto.optimizers.folding import Item, fold, regular_order
+from opto.optimizers.markers import not_at_line_starts
 from opto.optimizers.problem import Call, LabelledFeedback, is_code
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Pieces:
         if "constraints" not in self.shown:
             return iter(())
         return (
-            f"({'code' if is_code(name) else type(value).__name__}) {name}: {cut(said, limit)}"
+            f"({'code' if is_code(name) else type(value).__name__}) {name}: {self.form.inert(cut(said, limit))}"
             for name, (value, said) in self.summary.variables.items()
             if said
         )
@@ -109,7 +110,10 @@ class Pieces:
         known = self.summary.documentation if "documentation" in self.shown else {}
         for name in known if functions is None else functions:
             if name in known:
-                yield name, f"[{name}] {cut(known[name], limit)}".rstrip()
+                text = self.form.inert(cut(known[name], limit))
+                if "\n" in text and "[" in text:
+                    text = not_at_line_starts(text, [f"[{each}]" for each in known])
+                yield name, f"[{name}] {text}".rstrip()
 
     def feedback(self, limit: int) -> Iterator[str]:
         """The feedback, one by one where outputs got different ones."""
@@ -118,9 +122,10 @@ class Pieces:
             return
         if isinstance(said, LabelledFeedback):
             for name, each in said:
-                yield f"{name}: {cut_value(each, limit)}"
+                text = self.form.inert(cut_value(each, limit))
+                yield f"{name}: {not_at_line_starts(text, [f'{output}:' for output, _ in said])}"
         else:
-            yield cut_value(said, limit)
+            yield self.form.inert(cut_value(said, limit))
 
     # ---- code
 

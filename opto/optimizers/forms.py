@@ -12,6 +12,7 @@ from opto.optimizers import prompts
 from opto.optimizers.cutting import UNLIMITED, cut, cut_value
 from opto.optimizers.fitting import Source, whole
 from opto.optimizers.formats import parse_json_answer
+from opto.optimizers.markers import Markers, markers
 from opto.optimizers.problem import FunctionFeedback
 from opto.optimizers.rendering import HEADINGS, ProblemInstance, is_code, value_line
 from opto.optimizers.tagged import read_tags
@@ -27,6 +28,8 @@ __all__ = [
     "replace_headings",
     "without_blank_code",
 ]
+
+NUMBERS = frozenset({int, float, bool, type(None)})
 
 JSON_KEYS: Mapping[str, str] = {name: name for name in ("reasoning", "answer", "suggestion")}
 """The published keys of a JSON answer."""
@@ -51,6 +54,15 @@ class PromptForm(ABC):
     def value(self, section: str, name: str, kind: str, text: str, said: str | None) -> str:
         """One value of a section: its name, its type or "code", its text, and what is said of it."""
 
+    @property
+    @abstractmethod
+    def markers(self) -> Markers:
+        """What gives its prompts and answers their structure."""
+
+    def inert(self, text: str) -> str:
+        """A text from outside, which cannot pass for structure."""
+        return self.markers.inert(text)
+
     def shortened(self, section: str, value: Any, limit: int) -> str:
         """The text of a value in about `limit` characters."""
         return cut_value(value, limit)
@@ -61,14 +73,17 @@ class PromptForm(ABC):
 
     def written(self, facts: Facts, section: str, limit: int = UNLIMITED) -> Iterator[str]:
         """The text of each value of a section, in about `limit` characters each."""
-        write, shortened = self.value, self.shortened
+        write, shortened, inert = self.value, self.shortened, self.markers.inert
         for name, (value, said) in facts.items():
+            kind = type(value)
             if said:
-                said = cut(said, limit)
+                said = inert(cut(said, limit))
             if "__code" in name and is_code(name):
-                yield write(section, name, "code", cut(str(value), limit), said)
+                yield write(section, name, "code", inert(cut(str(value), limit)), said)
+            elif kind in NUMBERS:
+                yield write(section, name, kind.__name__, shortened(section, value, limit), said)
             else:
-                yield write(section, name, type(value).__name__, shortened(section, value, limit), said)
+                yield write(section, name, kind.__name__, inert(shortened(section, value, limit)), said)
 
     @abstractmethod
     def answer(self, reasoning: str, suggestion: Mapping[str, Any]) -> str:
@@ -130,10 +145,14 @@ class JSONForm(PromptForm):
     Args:
         headings: other headings, by section.
         keys: other names of the keys of the answer; None drops `reasoning` or `answer`.
+        marks: what else begins a line of the prompt that has a meaning.
     """
 
-    def __init__(self, headings: Mapping[str, str], keys: Mapping[str, str | None]) -> None:
+    def __init__(
+        self, headings: Mapping[str, str], keys: Mapping[str, str | None], marks: tuple[str, ...] = ()
+    ) -> None:
         self._headings = dict(headings)
+        self._marks = marks
         self.keys = dict(keys)
 
     @property
@@ -151,6 +170,13 @@ class JSONForm(PromptForm):
             suggestion=self.keys["suggestion"],
         )
         return replace_headings(f"{prompts.load('json_system.txt')}\n\n{output}", self._headings)
+
+    @property
+    def markers(self) -> Markers:
+        """Headings, lines of values, the suggestion's key, and the tag that answers in the other form have."""
+        return markers(
+            (*self._headings.values(), *self._marks), ("variable",), (str(self.keys["suggestion"]), "suggestion")
+        )
 
     def value(self, section: str, name: str, kind: str, text: str, said: str | None) -> str:
         """A line; what is said of it stands in another section."""

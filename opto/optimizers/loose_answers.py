@@ -24,29 +24,38 @@ _LONGEST = 200_000
 _QUOTED = re.compile(r"""(?:"([^"]*)"|'([^']*)'|`([^`]*)`|\u201c([^\u201d]*)\u201d)[.,;]?""")
 _TO = re.compile(r"^.{0,80}?(?:->|→|=>|\bto\b)\s*(?=\S)")
 _LONGEST_BARE = 200
+_VALUE_LINE = re.compile(r"^\s*\([^()]*\)\s[^\s=:]+[=:]")
 
 
-def loose_suggestion(text: str, parameters: Iterable[ParameterNode[Any]]) -> dict[str, Any]:
-    """New values by name, {} when none is found."""
+def loose_suggestion(text: str, parameters: Iterable[ParameterNode[Any]], shown: str = "") -> dict[str, Any]:
+    """New values by name, {} when none is found.
+
+    Args:
+        text: an answer.
+        parameters: those that may get a value.
+        shown: the prompt. What stands there just so is quoted from it, and is no suggestion.
+    """
     if len(text) > _LONGEST:
         return {}
     free = list(parameters)
     found: dict[str, Any] = {}
     for parameter in free:
-        value = _tagged(text, parameter.py_name)
+        value = _tagged(text, parameter.py_name, shown)
         if value is not None:
             found[parameter.py_name] = value
     codes = [parameter for parameter in free if is_code(parameter.py_name) and parameter.py_name not in found]
-    found.update(_fenced_code(text, codes))
+    found.update({name: code for name, code in _fenced_code(text, codes).items() if code.strip() not in shown})
     if not found:
-        found.update(_lines(text, [parameter for parameter in free if not is_code(parameter.py_name)]))
+        found.update(_lines(text, [parameter for parameter in free if not is_code(parameter.py_name)], shown))
     return found
 
 
-def _tagged(text: str, name: str) -> str | None:
+def _tagged(text: str, name: str, shown: str) -> str | None:
     start = text.rfind(f"<{name}>")
     end = text.find(f"</{name}>", start) if start >= 0 else -1
-    return text[start + len(name) + 2 : end].strip() if end >= 0 else None
+    if end < 0 or text[start : end + len(name) + 3] in shown:
+        return None
+    return text[start + len(name) + 2 : end].strip()
 
 
 def _fenced_code(text: str, parameters: list[ParameterNode[Any]]) -> dict[str, str]:
@@ -68,7 +77,7 @@ def _fenced_code(text: str, parameters: list[ParameterNode[Any]]) -> dict[str, s
     return found
 
 
-def _lines(text: str, parameters: list[ParameterNode[Any]]) -> dict[str, Any]:
+def _lines(text: str, parameters: list[ParameterNode[Any]], shown: str) -> dict[str, Any]:
     """The values in lines such as `- **int0**: 5`, `int0 = 5` and `| int0 | 5 |`; the last one of a name counts."""
     names = {parameter.py_name: parameter for parameter in parameters}
     if not names:
@@ -80,7 +89,12 @@ def _lines(text: str, parameters: list[ParameterNode[Any]]) -> dict[str, Any]:
         re.MULTILINE,
     )
     found: dict[str, Any] = {}
+    quoted: set[str] | None = None
     for match in line.finditer(text):
+        if quoted is None:
+            quoted = {_VALUE_LINE.sub("", each).strip() for each in shown.splitlines()}
+        if match.group().strip() in quoted:
+            continue
         value = _value(match.group(2), is_text=isinstance(names[match.group(1)]._data, str))
         if value is not None:
             found[match.group(1)] = value

@@ -20,6 +20,7 @@ from opto.optimizers.drivers import Proposal, describe, together
 from opto.optimizers.forms import JSONForm, PromptForm, replace_headings
 from opto.optimizers.limiting import LimitedOptimizer
 from opto.optimizers.narrowing import LEAST, narrowed, values_within
+from opto.optimizers.options import checked_count
 from opto.optimizers.problem import node_to_function_feedback
 from opto.optimizers.prompt_limits import latest
 from opto.optimizers.rendering import HEADINGS, constraint_lines
@@ -88,10 +89,8 @@ class OPRO(LimitedOptimizer):
         **kwargs: Any,
     ) -> None:
         super().__init__(parameters, llm, *args, **kwargs)
-        if isinstance(num_proposals, bool) or not isinstance(num_proposals, int) or num_proposals < 1:
-            raise ValueError(f"num_proposals must be an int >= 1, got {num_proposals!r}.")
         self.memory = SolutionMemory(memory_size)
-        self.num_proposals = num_proposals
+        self.num_proposals = checked_count("num_proposals", num_proposals)
         self.score = checked_score("score", score)
         self.temperature = temperature
         self.pending: list[dict[str, Any]] = []
@@ -99,7 +98,7 @@ class OPRO(LimitedOptimizer):
     @property
     def form(self) -> PromptForm:
         """How values are written and the answer is read."""
-        return JSONForm(HEADINGS, _KEYS)
+        return JSONForm(HEADINGS, _KEYS, ("Solution", "#Solutions"))
 
     def best(self) -> Update:
         """The values with the highest score known; {} without scores."""
@@ -169,7 +168,7 @@ class OPRO(LimitedOptimizer):
                 "instruction": replace_headings(self.objective, form.headings),
                 "variables": self._variables(facts, limits["variables"]),
                 "solutions": "\n\n".join([*([left_out(missing, "worse solutions")] if missing else []), *shown]),
-                "feedback": cut(_verdict(present), limits["feedback"]),
+                "feedback": form.inert(cut(_verdict(present), limits["feedback"])),
             }
             user = "\n\n".join(f"{headings[name]}\n{text}".rstrip() for name, text in sections.items())
             return conversation(system, f"{user}\n\nYour response:")
@@ -195,13 +194,14 @@ class OPRO(LimitedOptimizer):
     def _variables(self, facts: Facts, limit: int) -> str:
         """The present values, and what is said of them."""
         variables = values_within(self.form, facts, "variables", limit)
-        cut_facts: Facts = {name: (value, said and cut(said, limit)) for name, (value, said) in facts.items()}
+        inert = self.form.inert
+        cut_facts: Facts = {name: (value, said and inert(cut(said, limit))) for name, (value, said) in facts.items()}
         said = constraint_lines(cut_facts) if "constraints" in self.form.headings else ""
         return f"{variables}\n{said}" if said else variables
 
     def _shown(self, number: int, solution: Solution) -> str:
         facts: Facts = {name: (value, None) for name, value in solution.values.items()}
-        return f"Solution {number}, {_verdict(solution)}\n{self.form.values(facts, 'variables')}"
+        return f"Solution {number}, {self.form.inert(_verdict(solution))}\n{self.form.values(facts, 'variables')}"
 
     # ---- learning
 

@@ -18,8 +18,10 @@ from opto.optimizers.declarations import domain_of
 from opto.optimizers.domains import Choices, position
 from opto.optimizers.drivers import Proposal, Reply, Request
 from opto.optimizers.formats import strip_thinking
+from opto.optimizers.markers import markers
 from opto.optimizers.neural_utilities import NeuralUtilities
 from opto.optimizers.optimizer import Optimizer, Update
+from opto.optimizers.options import checked_count
 from opto.optimizers.preferences import Utilities, reduced
 from opto.optimizers.text_features import hashed_ngrams
 from opto.optimizers.updates import same_value
@@ -37,6 +39,7 @@ __all__ = ["Preference"]
 
 _VERSION = re.compile(r"<version>\s*(.*?)\s*</version>", re.DOTALL | re.IGNORECASE)
 _MOST_SHOWN = 20
+_MARKERS = markers((), ("version",), ())
 
 
 class Preference(Optimizer):
@@ -119,8 +122,7 @@ class Preference(Optimizer):
             if not number >= least:
                 raise ValueError(f"{name} must be >= {least}, got {number!r}.")
         for name, count in (("proposals", proposals), ("most", most), ("memory_size", memory_size)):
-            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-                raise ValueError(f"{name} must be an int >= 1, got {count!r}.")
+            checked_count(name, count)
         self.llm = llm
         self.embed = embed
         self.utility = utility
@@ -205,7 +207,9 @@ class Preference(Optimizer):
         [parameter] = self.parameters
         known = self.utilities() if len(self.memory) else [0.0] * len(self.candidates)
         ranked = sorted(zip(known, self.candidates, strict=True), key=lambda pair: -pair[0])[:_MOST_SHOWN]
-        versions = "\n".join(f"[{mean:+.2f}] <version>{canonical(value)}</version>" for mean, value in ranked)
+        versions = "\n".join(
+            f"[{mean:+.2f}] <version>{_MARKERS.inert(canonical(value))}</version>" for mean, value in ranked
+        )
         number = min(self.proposals, self.most - len(self.candidates))
         user = prompts.fill(
             "preference_user.txt",
@@ -219,7 +223,7 @@ class Preference(Optimizer):
     def _read(self, reply: Reply) -> None:
         """The new candidates of an answer; an error of the model is raised."""
         [parameter] = self.parameters
-        texts = list(dict.fromkeys(_VERSION.findall(strip_thinking(reply.text))))
+        texts = list(dict.fromkeys(map(_MARKERS.restored, _VERSION.findall(strip_thinking(reply.text)))))
         reasons: list[str] = [] if texts else ["no version could be read from the answer"]
         fresh = []
         for text in texts:

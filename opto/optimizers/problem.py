@@ -27,6 +27,7 @@ __all__ = [
     "problem_names",
 ]
 
+_ODD = re.compile(r"[^\w/.-]")  # a name may come from data, and must not look like something else in a prompt
 _CALL = re.compile(r"([^ =()]+) = ([^=()]+)\(([^()]*)\)")
 
 Facts: TypeAlias = "dict[str, tuple[Any, str | None]]"
@@ -141,6 +142,8 @@ def problem_names(nodes: Iterable[Node[Any]]) -> dict[int, str]:
     counts: dict[str, int] = {}
     for node in rest:
         base = node._base
+        if not base.isidentifier():
+            base = _ODD.sub("_", base)
         number = counts.get(base, 0)
         while (name := f"{base}{number}") in taken:
             number += 1

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from opto.errors import ReplayError, SuggestionError, SuggestionWarning, UnreachedFeedbackWarning
 from opto.optimizers import prompts
-from opto.optimizers.asking import ThroughCallLLM, conversation, is_replaced, may_refuse_format, repair_turn, user_text
+from opto.optimizers.asking import (
+    ThroughCallLLM,
+    content_text,
+    conversation,
+    is_replaced,
+    may_refuse_format,
+    repair_turn,
+    user_text,
+)
 from opto.optimizers.attempts import Attempt
 from opto.optimizers.drivers import Reply, Request, describe, run
 from opto.optimizers.formats import strip_thinking
@@ -253,7 +261,8 @@ class SuggestingOptimizer(Optimizer):
             entry = {"system_prompt": messages[0]["content"], "user_prompt": user_text(messages), "response": text}
             self._keep(self.log, entry)
         by_schema = (reply.request.options.get("response_format") or {}).get("type") == "json_schema"
-        attempt = self._read(text, was_cut=reply.was_cut, only=only, null_keeps=by_schema)
+        shown = "\n".join(content_text(each["content"]) for each in messages if each["role"] == "user")
+        attempt = self._read(text, was_cut=reply.was_cut, only=only, null_keeps=by_schema, shown=shown)
         self._record(attempt, purpose, **about)
         return attempt, text
 
@@ -294,6 +303,7 @@ class SuggestingOptimizer(Optimizer):
         was_cut: bool,
         only: Iterable[ParameterNode[Any]] | None = None,
         null_keeps: bool = False,
+        shown: str = "",
     ) -> Attempt:
         """What an answer comes to: tolerant parsing, conversion, and the checks of each value.
 
@@ -302,16 +312,18 @@ class SuggestingOptimizer(Optimizer):
             was_cut: whether the model was stopped at `max_tokens`.
             only: the parameters that the answer may change; by default all.
             null_keeps: whether null stands for a value that is to stay as it is.
+            shown: the request, in words.
         """
         answer = strip_thinking(text)
         if _TERMINATE in answer:
             return Attempt()
         free = [each for each in (self.parameters if only is None else only) if each.trainable]
         was_cut = was_cut or not (is_replaced(self, "extract_llm_suggestion") or self.form.is_complete(answer))
-        suggestion = self._suggested(text)
+        restored = self.form.markers.restored
+        suggestion = restored(self._suggested(text))
         update = self._update_of(free, suggestion)
         if not update and not was_cut:
-            loose = loose_suggestion(self.form.unread(answer), free)
+            loose = restored(loose_suggestion(self.form.unread(answer), free, shown))
             update = self._update_of(free, loose)
             suggestion = suggestion or loose
         nothing = not update and self.form.suggests_nothing(answer)

@@ -10,6 +10,7 @@ from opto.optimizers import prompts
 from opto.optimizers.cutting import cut_value
 from opto.optimizers.formats import parse_json_answer, unfence
 from opto.optimizers.forms import JSON_KEYS, PromptForm, object_schema, without_blank_code
+from opto.optimizers.markers import Markers, markers
 from opto.optimizers.rendering import HEADINGS, is_code, tagged_value
 from opto.optimizers.tagged import extract_xml_like_data, read_tags
 
@@ -176,6 +177,18 @@ class TagsForm(PromptForm):
         return f"{system}\n\n{symbols.output_format()}"
 
     separator = "\n\n"
+
+    @property
+    def markers(self) -> Markers:
+        """Headings, the tags of problem and answer, and the key of a suggestion in the other form."""
+        return markers(tuple(self.headings.values()), self.tags, ("suggestion",))
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of problem and answer."""
+        symbols = self.symbols
+        of_problem = (symbols.node_tag, symbols.variable_tag, symbols.value_tag, symbols.constraint_tag)
+        return (*of_problem, symbols.improved_variable_tag, symbols.name_tag, symbols.reasoning_tag)
 
     def value(self, section: str, name: str, kind: str, text: str, said: str | None) -> str:
         """A block."""

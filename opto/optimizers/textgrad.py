@@ -5,6 +5,8 @@ The method of "TextGrad: Automatic 'Differentiation' via Text" (Yuksekgonul et a
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ from opto.optimizers.drivers import Proposal, Request, together
 from opto.optimizers.formats import strip_thinking
 from opto.optimizers.forms import PromptForm
 from opto.optimizers.limiting import LimitedOptimizer
+from opto.optimizers.markers import markers
 from opto.optimizers.narrowing import LEAST, narrowed, values_within
 from opto.optimizers.problem import FunctionFeedback, node_to_function_feedback, problem_names
 from opto.optimizers.rendering import truncate_expression
@@ -27,6 +30,7 @@ from opto.optimizers.textual_gradients import Edge, Gradients, Path, joined, pas
 from opto.trace.nodes import ExceptionNode, get_op_name
 
 if TYPE_CHECKING:
+    from opto.optimizers.markers import Markers
     from opto.optimizers.optimizer import Update
     from opto.optimizers.problem import Facts
     from opto.trace.nodes import Node, ParameterNode
@@ -37,6 +41,16 @@ _Messages = list[dict[str, Any]]
 _LONGEST = 1 << 20
 _READABLE = 200
 """Values are cut to this many characters before other inputs are left out."""
+
+_LABELS = re.compile(r"^[A-Z][^$\n]*:", re.MULTILINE)
+
+
+@functools.cache
+def _markers() -> Markers:
+    """The labels of the prompts, beside the tags of values."""
+    prompt = "\n".join(prompts.load(name) for name in ("textgrad_backward.txt", "textgrad_update.txt"))
+    own = TagsForm(OptimizerPromptSymbolSet(), str).tags
+    return markers(tuple(_LABELS.findall(prompt)), own, ("suggestion",))
 
 
 @dataclass(frozen=True)
@@ -162,7 +176,8 @@ class TextGrad(LimitedOptimizer):
         if not edges:
             return
         system = prompts.load("textgrad_backward_system.txt")
-        asked = [self._limits().first_fitting(self._about_edge(system, edge, run), spared=0) for edge in edges]
+        limits = self._limits()
+        asked = [limits.first_fitting(self._about_edge(system, edge, run), spared=0) for edge in edges]
         answers = yield from together([self._criticism(messages) for messages in asked])
         for edge, text in zip(edges, answers, strict=True):
             run.gradients.add(edge.parent, text)
@@ -203,10 +218,10 @@ class TextGrad(LimitedOptimizer):
                 "textgrad_backward.txt",
                 objective=self.objective,
                 call=cut(call, limits["call"]),
-                documentation=cut(said, limits["documentation"]),
+                documentation=_markers().inert(cut(said, limits["documentation"])),
                 inputs="\n\n".join([inputs, *missing]),
                 output=self._values({name: values[name]}, limits["values"]),
-                gradients=joined(criticism, limits["gradients"]),
+                gradients=_markers().inert(joined(criticism, limits["gradients"])),
                 target=target,
             )
             return conversation(system, user)
@@ -248,10 +263,10 @@ class TextGrad(LimitedOptimizer):
                 "textgrad_update.txt",
                 objective=self.objective,
                 variable=values_within(self.form, value, "variables", limits["variable"]),
-                gradients=joined(texts, limits["gradients"]),
+                gradients=_markers().inert(joined(texts, limits["gradients"])),
                 constraints=_part("textgrad_constraints.txt", constraints=constraints),
                 examples=_part("textgrad_examples.txt", examples=cut(examples, limits["examples"])),
-                past=_part("textgrad_past.txt", past=joined(past, limits["past"], latest=True)),
+                past=_part("textgrad_past.txt", past=_markers().inert(joined(past, limits["past"], latest=True))),
             )
             return conversation(system, user)
 

@@ -20,6 +20,7 @@ __all__ = ["AbstractNode", "checked_description", "checked_name", "get_op_name",
 T = TypeVar("T")
 
 _TAG = re.compile(r"\s*\[([^\[\]]+)\]\s*")
+_BREAK = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def get_op_name(description: str) -> str:
@@ -43,6 +44,8 @@ def checked_name(name: str) -> str:
         raise TypeError(f"name must be a str or None, got {name!r}.")
     if not name or ":" in name:
         raise ValueError(f"name must be non-empty and without a colon (opto adds the number), got {name!r}.")
+    if _BREAK.search(name):
+        raise ValueError(f"name must be on one line, without control characters, got {name!r}.")
     return name
 
 

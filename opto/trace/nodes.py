@@ -15,7 +15,7 @@ from opto.trace.abstract_node import AbstractNode, checked_description, checked_
 from opto.trace.base_node import Node, feedback_lock
 from opto.trace.context import AMBIENT, NAME_SCOPES, USED_NODES
 from opto.trace.registry import GRAPH, Graph
-from opto.trace.snapshots import as_of_snapshot, assign, kept, read
+from opto.trace.snapshots import as_of_snapshot, kept, read, write
 from opto.trace.source import describe_error
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class ParameterNode(Node[T]):
 
     @_data.setter
     def _data(self, value: T) -> None:
-        assign((self,), (value,))
+        write(self, value)
 
     def _check_declaration(self) -> None:
         from opto.trace.constraints import read_constraint

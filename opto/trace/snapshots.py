@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
+from itertools import repeat
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +23,7 @@ from opto.trace.abstract_node import AbstractNode
 if TYPE_CHECKING:
     from opto.trace.nodes import ParameterNode
 
-__all__ = ["as_of_snapshot", "assign", "kept", "read", "snapshot"]
+__all__ = ["as_of_snapshot", "assign", "kept", "read", "snapshot", "write"]
 
 _SLOT: Any = AbstractNode.__dict__["_data"]
 read: Any = _SLOT.__get__  # the present value of a parameter
@@ -115,14 +116,28 @@ def as_of_snapshot(parameter: ParameterNode[Any], value: Any) -> Any:
 
 
 def assign(parameters: Iterable[ParameterNode[Any]], values: Iterable[Any]) -> None:
-    """Set all values in one call into C, during which neither another thread nor a signal handler gets its turn."""
+    """Set all values in one call into C, during which neither another thread nor a signal handler gets its turn.
+
+    A class of parameters with a `__setattr__` of its own is asked; what it raises is raised here, half way.
+    """
     parameters = list(parameters)
     with _lock:
         if _open:
             number, writer = next(_updates), _current.get()
             for each in parameters:
                 _keep(each, number, writer)
-        deque(map(_SLOT.__set__, parameters, values), maxlen=0)
+        if all(type(each).__setattr__ is object.__setattr__ for each in parameters):
+            deque(map(_SLOT.__set__, parameters, values), maxlen=0)
+        else:
+            deque(map(setattr, parameters, repeat("_data"), values), maxlen=0)
+
+
+def write(parameter: ParameterNode[Any], value: Any) -> None:
+    """Set one value."""
+    with _lock:
+        if _open:
+            _keep(parameter, next(_updates), _current.get())
+        _SLOT.__set__(parameter, value)
 
 
 def _keep(parameter: ParameterNode[Any], number: int, writer: snapshot | None) -> None:
