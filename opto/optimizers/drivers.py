@@ -283,7 +283,7 @@ class _FunctionCall:
 
 
 def finished(value: Any) -> Any:
-    """The value itself; where a coroutine function has returned an awaitable, what comes of it, on a loop of its own.
+    """The value itself, or what comes of it where it is an awaitable, on a loop in a thread of its own.
 
     Raises:
         TypeError: an event loop runs on this thread, which may not be blocked.
@@ -298,7 +298,11 @@ def finished(value: Any) -> Any:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(awaited())
+        import contextvars
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1, thread_name_prefix="opto-call") as pool:  # this thread may have a loop set
+            return pool.submit(contextvars.copy_context().run, asyncio.run, awaited()).result()
     if inspect.iscoroutine(value):
         value.close()
     raise TypeError("a coroutine function cannot be waited for on the event loop: use `await optimizer.astep()`.")

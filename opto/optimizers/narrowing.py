@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
-from opto.optimizers.cutting import cut
-from opto.optimizers.rendering import is_code
-
 if TYPE_CHECKING:
     from opto.optimizers.forms import PromptForm
     from opto.optimizers.problem import Facts
@@ -43,10 +40,4 @@ def narrowed(write: Callable[[dict[str, int]], T], *steps: tuple[str, int, int])
 
 def values_within(form: PromptForm, facts: Facts, section: str, limit: int) -> str:
     """The text of the values of a section, each in about `limit` characters, and what is said of it in as many."""
-    blocks = []
-    for name, (value, said) in facts.items():
-        code = is_code(name)
-        kind = "code" if code else type(value).__name__
-        text = cut(str(value), limit) if code else form.shortened(section, value, limit)
-        blocks.append(form.value(section, name, kind, text, said and cut(said, limit)))
-    return form.separator.join(blocks)
+    return form.separator.join(form.written(facts, section, limit))

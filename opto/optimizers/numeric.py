@@ -10,6 +10,7 @@ from opto.errors import OptoWarning
 from opto.optimizers.declarations import domain_of, read_domain
 from opto.optimizers.domains import Domain, Range
 from opto.optimizers.optimizer import Update
+from opto.optimizers.options import checked_count
 from opto.optimizers.sampling import Sampler
 from opto.optimizers.trials import SAMPLERS, Trials, needs_extra
 
@@ -72,11 +73,9 @@ class Numeric(Sampler):
         super().__init__(parameters, **options)
         if not callable(sampler) and sampler not in SAMPLERS:
             raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, or a function of a seed, got {sampler!r}.")
-        for name, number in (("batch", batch), ("points", points)):
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                raise ValueError(f"{name} must be an int >= 1, got {number!r}.")
+        self.batch, self.points = checked_count("batch", batch), checked_count("points", points)
         needs_extra(sampler)
-        self.sampler, self.batch, self.points = sampler, batch, points
+        self.sampler = sampler
         self._domains = self._declared(domains or {})
         if sampler == "cmaes" and sum(isinstance(each, Range) for each in self._domains.values()) < 2:
             raise ValueError("sampler 'cmaes' needs at least two parameters with a range of numbers: use 'tpe'.")

@@ -16,6 +16,7 @@ from opto.optimizers.choosing import Chooser, with_candidates
 from opto.optimizers.cutting import cut
 from opto.optimizers.drivers import Proposal, together
 from opto.optimizers.narrowing import LEAST, narrowed
+from opto.optimizers.options import checked_count
 from opto.optimizers.optoprime import OptoPrime
 from opto.optimizers.optoprime_v2 import OptoPrimeV2
 from opto.optimizers.scoring import Score, checked_score
@@ -102,7 +103,7 @@ class OptoPrimeMulti(OptoPrime):
         **kwargs: Any,
     ) -> None:
         super().__init__(parameters, llm, *args, **kwargs)
-        self.num_responses = _checked_count(num_responses)
+        self.num_responses = checked_count("num_responses", num_responses)
         self.temperature_min_max = _checked_temperatures(temperature_min_max)
         self.selector = checked_score("selector", selector)
         self.generation_technique = _checked_word("generation_technique", generation_technique, Generation)
@@ -217,14 +218,6 @@ def apportioned(count: int, weights: Sequence[float]) -> list[int]:
 def _as_expert(messages: _Messages, expert: str) -> _Messages:
     system, *rest = messages
     return [{**system, "content": f"{system['content']}\n\n{prompts.fill('expert.txt', expert=expert)}"}, *rest]
-
-
-def _checked_count(count: Any) -> int:
-    if isinstance(count, bool) or not isinstance(count, int):
-        raise TypeError(f"num_responses must be an int, got {count!r}.")
-    if count < 1:
-        raise ValueError(f"num_responses must be >= 1, got {count}.")
-    return count
 
 
 def _checked_temperatures(temperatures: Sequence[float] | None) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from opto.optimizers import prompts
 from opto.optimizers.asking import content_text, repair_turn
 from opto.optimizers.cutting import cut
 from opto.optimizers.fitting import whole
+from opto.optimizers.options import checked_count
 
 if TYPE_CHECKING:
     from opto.optimizers.rendering import ProblemInstance
@@ -204,8 +205,4 @@ def checked_limit(most: int | None) -> int | None:
         TypeError: it is no whole number.
         ValueError: it is less than 1.
     """
-    if most is not None and (isinstance(most, bool) or not isinstance(most, int)):
-        raise TypeError(f"max_prompt_tokens must be an int or None, got {most!r}.")
-    if most is not None and most < 1:
-        raise ValueError(f"max_prompt_tokens must be >= 1, got {most}.")
-    return most
+    return None if most is None else checked_count("max_prompt_tokens", most)

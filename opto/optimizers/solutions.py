@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from opto.optimizers.canonical import canonical_repr
+from opto.optimizers.options import checked_count
 
 __all__ = ["Solution", "SolutionMemory"]
 
@@ -51,11 +52,7 @@ class SolutionMemory:
     """
 
     def __init__(self, size: int) -> None:
-        if isinstance(size, bool) or not isinstance(size, int):
-            raise TypeError(f"memory_size must be an int, got {size!r}.")
-        if size < 1:
-            raise ValueError(f"memory_size must be >= 1, got {size}.")
-        self.size = size
+        self.size = checked_count("memory_size", size)
         self._solutions: list[Solution] = []
 
     def add(self, solution: Solution) -> None:

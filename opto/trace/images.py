@@ -124,11 +124,13 @@ def _check_shape(shape: Any) -> None:
 def _png_of(picture: Any) -> bytes:
     if _is_array(picture):
         return _png_of_array(picture)
+    from importlib import import_module
     from io import BytesIO
 
     buffer = BytesIO()
     try:
-        scaled = picture.copy() if picture.mode in ("L", "RGB", "RGBA") else picture.convert("RGBA")
+        upright = import_module("PIL.ImageOps").exif_transpose(picture)  # a copy, turned as its camera was held
+        scaled = upright if upright.mode in ("L", "RGB", "RGBA") else upright.convert("RGBA")
         scaled.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
         scaled.save(buffer, "PNG")
     except (OSError, SyntaxError) as error:  # PIL reads a file late, and may find it cut short or damaged

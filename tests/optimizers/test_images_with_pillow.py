@@ -76,6 +76,15 @@ def test_pictures_of_pillow(mode):
         assert found.tobytes() == picture.tobytes()
 
 
+def test_a_picture_of_a_camera_held_upright():
+    """It is turned as its file says."""
+    buffer = io.BytesIO()
+    exif = Pillow.Exif()
+    exif[0x0112] = 6  # the camera was turned a quarter to the left
+    Pillow.new("RGB", (40, 20), "red").save(buffer, "JPEG", exif=exif)
+    assert picture_in(sent(Pillow.open(io.BytesIO(buffer.getvalue())))).size == (20, 40)
+
+
 def test_a_large_picture_is_scaled():
     """To 1,568 pixels a side, in its proportions; the picture itself stays as it is."""
     picture = Pillow.new("RGB", (3136, 784), "red")

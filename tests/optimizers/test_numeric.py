@@ -259,7 +259,7 @@ async def test_a_score_function_does_not_block_the_event_loop():
         ("text", {}, ValueError, "declared range"),
         (1.0, {"sampler": "best"}, ValueError, "sampler must be one of"),
         (1.0, {"batch": 0}, ValueError, "batch must be"),
-        (1.0, {"points": True}, ValueError, "points must be"),
+        (1.0, {"points": True}, TypeError, "points must be"),
         (1.0, {"direction": "up"}, ValueError, "direction must be"),
         (1.0, {"seed": "x"}, TypeError, "seed must be"),
         (1.0, {"score": 3}, TypeError, "score must be"),

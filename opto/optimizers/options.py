@@ -1,0 +1,21 @@
+"""Checks that the options of several optimizers share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["checked_count"]
+
+
+def checked_count(argument: str, count: Any, *, least: int = 1) -> int:
+    """A whole number as given.
+
+    Raises:
+        TypeError: it is none; a bool is none either.
+        ValueError: it is less than `least`.
+    """
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise TypeError(f"{argument} must be an int, got {count!r}.")
+    if count < least:
+        raise ValueError(f"{argument} must be >= {least}, got {count}.")
+    return count
