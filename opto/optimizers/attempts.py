@@ -25,12 +25,14 @@ class Attempt:
         rejected: why the values of other parameters cannot, by `py_name`.
         failure: why the answer as a whole could not be used, or None.
         suggestion: what the answer suggests, by name, as parsed and before it was converted or checked.
+        dropped: the names in it that stand for no parameter which this step may change.
     """
 
     values: dict[ParameterNode[Any], Any] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
     failure: str | None = None
     suggestion: Mapping[str, Any] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, values: Mapping[ParameterNode[Any], Any]) -> Attempt:
@@ -68,6 +70,7 @@ class Attempt:
             "suggestion": {str(name): plain(value) for name, value in self.suggestion.items()},
             "values": {parameter.py_name: plain(value) for parameter, value in self.values.items()},
             "rejected": dict(self.rejected),
+            "dropped": list(self.dropped),
         }
 
     def then(self, later: Attempt) -> Attempt:
@@ -76,4 +79,5 @@ class Attempt:
         names = {parameter.py_name for parameter in values}
         rejected = {name: why for name, why in {**self.rejected, **later.rejected}.items() if name not in names}
         failure = later.failure if self.failure else None
-        return Attempt(values, rejected, failure, {**self.suggestion, **later.suggestion})
+        suggestion = {**self.suggestion, **later.suggestion}
+        return Attempt(values, rejected, failure, suggestion, [*self.dropped, *later.dropped])

@@ -14,6 +14,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from opto.optimizers.quotations import without_quotations
+
 __all__ = [
     "STRAIGHT_QUOTES",
     "fenced_blocks",
@@ -110,6 +112,7 @@ def parse_json_answer(text: str, keys: Collection[str] = ("suggestion",)) -> tup
         before the first value that is not whole.
     """
     text = text.lstrip("\ufeff")
+    text = without_quotations(text)
     whole = _strict_object(text)
     if whole is not None:
         return whole, True

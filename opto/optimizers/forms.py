@@ -175,7 +175,9 @@ class JSONForm(PromptForm):
     def markers(self) -> Markers:
         """Headings, lines of values, the suggestion's key, and the tag that answers in the other form have."""
         return markers(
-            (*self._headings.values(), *self._marks), ("variable",), (str(self.keys["suggestion"]), "suggestion")
+            (*self._headings.values(), *self._marks),
+            ("variable", "reasoning", "name", "value"),
+            (str(self.keys["suggestion"]), "suggestion"),
         )
 
     def value(self, section: str, name: str, kind: str, text: str, said: str | None) -> str:

@@ -10,7 +10,7 @@ of its own gets one more; what a model suggests for a value that it was shown so
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +18,7 @@ __all__ = ["Markers", "markers", "not_at_line_starts"]
 
 _LINE = r"(?:\A|(?<=[\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029]))[ \t]*"
 _LINE_OF_A_VALUE = r"\([A-Za-z_][\w.]*\)[ \t][^\s=:(){}]{1,80}[=:]"
-_QUOTE = r"(?:[\"'`\u201c\u2018]|&quot;)"
+_QUOTE = r"(?:[\"'\u201c\u201d\u2018\u2019]|&quot;)"
 _BRACKET = r"(?:<|&lt;)[ \t]*"
 
 
@@ -31,12 +31,13 @@ class Markers:
         keys: keys of the answer.
     """
 
-    def __init__(self, headings: Iterable[str], tags: Iterable[str], keys: Iterable[str]) -> None:
+    def __init__(self, headings: Collection[str], tags: Collection[str], keys: Collection[str]) -> None:
         before = [rf"{_LINE}(?=~*(?:{_any_of(headings)}|{_LINE_OF_A_VALUE}))"]
-        if tags := list(tags):
+        if tags:
             before.append(rf"{_BRACKET}(?=~*/?[ \t]*(?:{_any_of(tags)})(?:[\s>/]|&gt;))")
-        if keys := list(keys):
+        if keys:
             before.append(rf"{_QUOTE}(?=~*(?:{_any_of(keys)})[ \t]*{_QUOTE})")
+            before.append(rf"[{{,]\s*(?=~*(?:{_any_of(keys)})\s*:)")
         self._place = re.compile("|".join(before), re.IGNORECASE)
         self._marked = re.compile(f"({'|'.join(before)})~", re.IGNORECASE)
 
@@ -62,9 +63,9 @@ def not_at_line_starts(text: str, words: Iterable[str]) -> str:
     return re.sub(rf"(?<=\n)(?=[ \t]*~*(?:{'|'.join(map(re.escape, words)) or '(?!)'}))", "~", text)
 
 
-def _any_of(words: Iterable[str]) -> str:
-    longest_first = sorted(set(words), key=len, reverse=True)
-    return "|".join(re.escape(word) + (r"(?!\w)" if word[-1:].isalnum() else "") for word in longest_first if word)
+def _any_of(words: Collection[str]) -> str:
+    longest_first = sorted(set(words) - {""}, key=len, reverse=True)
+    return "|".join(re.escape(word) + (r"(?!\w)" if word[-1:].isalnum() else "") for word in longest_first)
 
 
 @lru_cache(maxsize=64)

@@ -28,6 +28,7 @@ from opto.optimizers.scores import score_of
 from opto.optimizers.scoring import Score, checked_score, completed, scored
 from opto.optimizers.solutions import Solution, SolutionMemory
 from opto.optimizers.symbols import OptimizerPromptSymbolSet, TagsForm
+from opto.optimizers.updates import warn_of_stale_values
 from opto.trace.propagators import TraceGraph
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class OPRO(LimitedOptimizer):
         headings["solutions"] = headings["variables"].replace("Variables", "Solutions")
         example = form.answer(prompts.load("opro_reasoning.txt"), {"name of a variable": "its new value"})
         system = prompts.fill("opro_system.txt", **headings, format=example)
-        free = [parameter for parameter in self.parameters if parameter.trainable]
+        free = self._free()
         facts = node_to_function_feedback(TraceGraph([(each._level, each) for each in free])).roots
         solutions = [self._shown(number, each) for number, each in enumerate(self.memory, 1)]
 
@@ -209,10 +210,10 @@ class OPRO(LimitedOptimizer):
         """What is known of the present values; None if nothing is."""
         graph = self.trace_graph
         said = [_score_and_remark(feedback) for _, feedback in graph.feedback_by_output]
-        free = [parameter for parameter in self.parameters if parameter.trainable]
+        free = self._free()
         if not said:
             return None if self.score is None or not free else (yield from self._scored({}))
-        self._warn_of_stale_values(graph)
+        warn_of_stale_values(self.parameters, graph)
         scores = [score for score, _ in said if score is not None]
         remark = "\n".join(dict.fromkeys(text for _, text in said if text))
         mean = math.fsum(scores) / len(scores) if scores else None

@@ -9,13 +9,14 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from opto.errors import OptoWarning, StaleValueWarning
+from opto.errors import OptoWarning, SuggestionWarning
 from opto.llm.ambient import metering
 from opto.llm.totals import Totals
+from opto.optimizers.allowing import allowed_ones, allowing, refused
 from opto.optimizers.drivers import Proposal, arun, describe, run
 from opto.optimizers.run_dirs import RunDir
 from opto.optimizers.telling import graph_facts
-from opto.optimizers.updates import check_update, checked_parameters, same_value, told_values
+from opto.optimizers.updates import check_update, checked_parameters, told_values
 from opto.runs import Deferred, heard, tell
 from opto.trace.nodes import Node, ParameterNode, feedback_lock
 from opto.trace.propagators import GraphPropagator, Propagator, TraceGraph
@@ -163,12 +164,16 @@ class Optimizer:
 
     # ---- stepping
 
-    def step(self, bypassing: bool = False, *args: Any, **kwargs: Any) -> Update:
+    def step(
+        self, bypassing: bool = False, *args: Any, only: Iterable[ParameterNode[Any]] | None = None, **kwargs: Any
+    ) -> Update:
         """Propose new values from the feedback, and set them.
 
         Args:
             bypassing: only propose; the parameters keep their values.
             *args: for `propose`.
+            only: the parameters that this step may change; by default all trainable ones. What is proposed for others
+                is dropped, with a warning and an "attempt" event.
             **kwargs: for `propose`.
 
         Returns:
@@ -178,10 +183,12 @@ class Optimizer:
             Exception: what the model or the optimizer raised. The parameters are unchanged then.
         """
         start = time.perf_counter()
-        with self._run_dir.listening():
+        with self._run_dir.listening(), allowing(only):
             return self._recorded(lambda: self._apply(self.propose(*args, **kwargs), bypassing, start), start)
 
-    async def astep(self, bypassing: bool = False, *args: Any, **kwargs: Any) -> Update:
+    async def astep(
+        self, bypassing: bool = False, *args: Any, only: Iterable[ParameterNode[Any]] | None = None, **kwargs: Any
+    ) -> Update:
         """`step` without blocking the event loop; cancelling it leaves the parameters unchanged."""
         start = time.perf_counter()
         if self._overrides("propose") or self._overrides("_step"):
@@ -190,7 +197,7 @@ class Optimizer:
             proposed = asyncio.to_thread(self.propose, *args, **kwargs)
         else:
             proposed = self._astep(*args, **kwargs)
-        with self._run_dir.listening():
+        with self._run_dir.listening(), allowing(only):
             try:
                 with metering(self.usage, self._budget):
                     values = await proposed
@@ -199,11 +206,11 @@ class Optimizer:
                 raise
             return self._recorded(lambda: self._apply(values, bypassing, start), start)
 
-    def propose(self, *args: Any, **kwargs: Any) -> Update:
+    def propose(self, *args: Any, only: Iterable[ParameterNode[Any]] | None = None, **kwargs: Any) -> Update:
         """New values from the feedback, without setting them."""
-        with self._run_dir.listening(), metering(self.usage, self._budget):
+        with self._run_dir.listening(), allowing(only), metering(self.usage, self._budget):
             self._begin()
-            return self._step(*args, **kwargs)
+            return self._permitted(self._step(*args, **kwargs))
 
     def project(self, update_dict: Mapping[ParameterNode[Any], Any]) -> Update:
         """The values after the projections of their parameters."""
@@ -268,20 +275,6 @@ class Optimizer:
         if self.llm is None:
             self.llm = LLM()
         return as_model(self.llm)
-
-    def _warn_of_stale_values(self, graph: TraceGraph) -> None:
-        """Warn of each parameter that has changed since the forward pass that the feedback is about."""
-        mine = {id(parameter) for parameter in self.parameters}
-        shown = ((node, graph.value(node)) for _, node in graph if id(node) in mine)
-        stale = [node.py_name for node, value in shown if not same_value(value, node._data)]
-        if stale:
-            names = ", ".join(stale[:10]) + (f" and {len(stale) - 10} more" if len(stale) > 10 else "")
-            warnings.warn(
-                f"{names} changed after the forward pass that the feedback is about: the new value is proposed from "
-                "the older one. Call zero_feedback() after each step, and step before the next forward pass.",
-                StaleValueWarning,
-                stacklevel=2,
-            )
 
     def _emit(self, kind: str, **data: Any) -> None:
         with self._run_dir.listening():
@@ -362,8 +355,24 @@ class Optimizer:
         own = getattr(getattr(self, name), "__func__", None)
         return own is not getattr(Optimizer, name)
 
+    def _permitted(self, values: Update) -> Update:
+        """The values without those of parameters that this step may not change."""
+        others = refused(values)
+        if not others:
+            return values
+        rejected = {each.py_name: "this step may not change it" for each in others}
+        reason = f"{', '.join(rejected)} got new values, which this step may not change"
+        self._emit("attempt", purpose="permit", outcome="rejected", reason=reason, values={}, rejected=rejected)
+        warnings.warn(f"A suggestion was not applied: {reason}.", SuggestionWarning, stacklevel=4)
+        return {each: value for each, value in values.items() if each.py_name not in rejected}
+
+    def _free(self) -> list[ParameterNode[Any]]:
+        """The parameters that the step in hand may change."""
+        return allowed_ones(self.parameters)
+
     def _apply(self, values: Update, bypassing: bool, start: float) -> Update:
         check_update(values)
+        values = self._permitted(values)
         projected: Update | None = self.project(values)
         accepted = self._accept(values if projected is None else projected)  # older ones project in place
         told = told_values(accepted) if heard() else {}

@@ -22,6 +22,7 @@ from opto.optimizers.problem import FunctionFeedback, node_to_function_feedback,
 from opto.optimizers.prompt_limits import SHORT, PromptLimits, note_on_past, past_attempts
 from opto.optimizers.rendering import HEADINGS, ProblemInstance
 from opto.optimizers.telling import told_later
+from opto.optimizers.updates import warn_of_stale_values
 from opto.runs import heard
 
 if TYPE_CHECKING:
@@ -121,11 +122,11 @@ class OptoPrime(LimitedOptimizer):
             StaleValueWarning: a parameter has changed since the forward pass.
         """
         graph = self.trace_graph
-        self._warn_of_stale_values(graph)
+        warn_of_stale_values(self.parameters, graph)
         nodes = [node for _, node in graph]
         names = problem_names(nodes)
         summary = node_to_function_feedback(graph, names=names)
-        mine = {id(parameter) for parameter in self.parameters if parameter.trainable}
+        mine = set(map(id, self._free()))
         variables = {names[id(node)] for node in nodes if id(node) in mine}
         for name, fact in summary.roots.items():
             (summary.variables if name in variables else summary.inputs)[name] = fact

@@ -15,7 +15,7 @@ from opto.optimizers.canonical import plain
 from opto.optimizers.drivers import Proposal, describe, finished
 from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.scores import score_of, scores_of
-from opto.optimizers.updates import same_value
+from opto.optimizers.updates import same_value, warn_of_stale_values
 from opto.trace.nodes import ExceptionNode, Node
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Sampler(Optimizer):
             return None
         scores = [score for score, _ in readings if math.isfinite(score)]
         reasons = [reason for score, reason in readings if not math.isfinite(score)]
-        self._warn_of_stale_values(graph)
+        warn_of_stale_values(self.parameters, graph)
         values = {parameter: graph.value(parameter) for parameter in self.parameters if parameter.trainable}
         return self._remember(Evaluation(values, scores, len(reasons), reasons[-1] if reasons else None))
 

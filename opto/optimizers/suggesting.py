@@ -21,9 +21,9 @@ from opto.optimizers.asking import (
 from opto.optimizers.attempts import Attempt
 from opto.optimizers.drivers import Reply, Request, describe, run
 from opto.optimizers.formats import strip_thinking
-from opto.optimizers.loose_answers import loose_suggestion
 from opto.optimizers.optimizer import Optimizer, Update
-from opto.optimizers.schema import admits_none, is_typed, keeps_to_schemas, response_format, suggestion_schema
+from opto.optimizers.reading import read_attempt
+from opto.optimizers.schema import is_typed, keeps_to_schemas, response_format, suggestion_schema
 from opto.optimizers.suggestions import convert, find_suggestion, format_code
 from opto.optimizers.utils import print_color
 from opto.runs import heard, tell
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from opto.trace.propagators import Propagator
 
 __all__ = ["SuggestingOptimizer"]
-
-_TERMINATE = "TERMINATE"
 
 
 class SuggestingOptimizer(Optimizer):
@@ -204,7 +202,7 @@ class SuggestingOptimizer(Optimizer):
             messages: the conversation.
             verbose: print it, and the answer.
             purpose: a word for the record.
-            only: the parameters that the answer may change; by default all.
+            only: the parameters that the answer may change; by default all that this step may.
             model: whom to ask instead of the optimizer's own model.
             options: go with the request: `temperature`...
             **about: goes into the "attempt" event.
@@ -310,43 +308,12 @@ class SuggestingOptimizer(Optimizer):
         Args:
             text: the answer.
             was_cut: whether the model was stopped at `max_tokens`.
-            only: the parameters that the answer may change; by default all.
+            only: the parameters that the answer may change; by default all that this step may.
             null_keeps: whether null stands for a value that is to stay as it is.
             shown: the request, in words.
         """
-        answer = strip_thinking(text)
-        if _TERMINATE in answer:
-            return Attempt()
-        free = [each for each in (self.parameters if only is None else only) if each.trainable]
-        was_cut = was_cut or not (is_replaced(self, "extract_llm_suggestion") or self.form.is_complete(answer))
-        restored = self.form.markers.restored
-        suggestion = restored(self._suggested(text))
-        update = self._update_of(free, suggestion)
-        if not update and not was_cut:
-            loose = restored(loose_suggestion(self.form.unread(answer), free, shown))
-            update = self._update_of(free, loose)
-            suggestion = suggestion or loose
-        nothing = not update and self.form.suggests_nothing(answer)
-        if null_keeps:
-            kept = {parameter for parameter, value in update.items() if value is None and not admits_none(parameter)}
-            update = {parameter: value for parameter, value in update.items() if parameter not in kept}
-            nothing = nothing or bool(kept)
-        attempt = Attempt.of(update)
-        attempt.suggestion = suggestion
-        if was_cut:
-            attempt.failure = f"the answer breaks off; it may have {self.max_tokens} tokens at most"
-        elif suggestion and not update and not nothing:
-            known = ", ".join(parameter.py_name for parameter in free[:20])
-            named = ", ".join(map(str, suggestion))
-            attempt.failure = f"it suggests values for {named[:200]}, but the variables are {known}"
-        elif not update and not nothing:
-            attempt.failure = "no suggestion could be read from the answer; it does not have the form asked for"
-        return attempt
-
-    def _update_of(self, free: Iterable[ParameterNode[Any]], suggestion: Mapping[str, Any]) -> Update:
-        wanted = set(map(id, free))
-        update = self.construct_update_dict(suggestion)
-        return {parameter: value for parameter, value in update.items() if id(parameter) in wanted}
+        free = self._free() if only is None else [each for each in only if each.trainable]
+        return read_attempt(self, text, free, was_cut=was_cut, null_keeps=null_keeps, shown=shown)
 
     # ---- concluding
 

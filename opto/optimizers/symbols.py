@@ -149,11 +149,18 @@ class TagsForm(PromptForm):
         symbols: the headings and tags.
         shorten: cuts the text of values that are no variables.
         longest: how many characters of a value `shorten` gets to see at most.
+        marks: what else begins a line of the prompt that has a meaning.
     """
 
     def __init__(
-        self, symbols: OptimizerPromptSymbolSet, shorten: Callable[[str], str], longest: int = 1 << 62
+        self,
+        symbols: OptimizerPromptSymbolSet,
+        shorten: Callable[[str], str],
+        longest: int = 1 << 62,
+        *,
+        marks: tuple[str, ...] = (),
     ) -> None:
+        self.marks = marks
         self.symbols = symbols
         self.shorten = shorten
         self.longest = longest
@@ -181,7 +188,7 @@ class TagsForm(PromptForm):
     @property
     def markers(self) -> Markers:
         """Headings, the tags of problem and answer, and the key of a suggestion in the other form."""
-        return markers(tuple(self.headings.values()), self.tags, ("suggestion",))
+        return markers((*self.headings.values(), *self.marks), self.tags, ("suggestion",))
 
     @property
     def tags(self) -> tuple[str, ...]:

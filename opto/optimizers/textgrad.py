@@ -21,16 +21,15 @@ from opto.optimizers.drivers import Proposal, Request, together
 from opto.optimizers.formats import strip_thinking
 from opto.optimizers.forms import PromptForm
 from opto.optimizers.limiting import LimitedOptimizer
-from opto.optimizers.markers import markers
 from opto.optimizers.narrowing import LEAST, narrowed, values_within
 from opto.optimizers.problem import FunctionFeedback, node_to_function_feedback, problem_names
 from opto.optimizers.rendering import truncate_expression
 from opto.optimizers.symbols import OptimizerPromptSymbolSet, TagsForm
 from opto.optimizers.textual_gradients import Edge, Gradients, Path, joined, passes_on
+from opto.optimizers.updates import warn_of_stale_values
 from opto.trace.nodes import ExceptionNode, get_op_name
 
 if TYPE_CHECKING:
-    from opto.optimizers.markers import Markers
     from opto.optimizers.optimizer import Update
     from opto.optimizers.problem import Facts
     from opto.trace.nodes import Node, ParameterNode
@@ -46,11 +45,10 @@ _LABELS = re.compile(r"^[A-Z][^$\n]*:", re.MULTILINE)
 
 
 @functools.cache
-def _markers() -> Markers:
-    """The labels of the prompts, beside the tags of values."""
+def _labels() -> tuple[str, ...]:
+    """What begins a part of the prompts."""
     prompt = "\n".join(prompts.load(name) for name in ("textgrad_backward.txt", "textgrad_update.txt"))
-    own = TagsForm(OptimizerPromptSymbolSet(), str).tags
-    return markers(tuple(_LABELS.findall(prompt)), own, ("suggestion",))
+    return tuple(_LABELS.findall(prompt))
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,7 @@ class TextGrad(LimitedOptimizer):
     @property
     def form(self) -> PromptForm:
         """How the parameter is written and the answer is read."""
-        return TagsForm(OptimizerPromptSymbolSet(), str)
+        return TagsForm(OptimizerPromptSymbolSet(), str, marks=_labels())
 
     # ---- stepping
 
@@ -143,10 +141,10 @@ class TextGrad(LimitedOptimizer):
             **kwargs: not used.
         """
         graph = self.trace_graph
-        path = Path(graph, [parameter for parameter in self.parameters if parameter.trainable])
+        path = Path(graph, self._free())
         if not path.free:
             return self._nothing_to_do()
-        self._warn_of_stale_values(graph)
+        warn_of_stale_values(self.parameters, graph)
         names = problem_names([node for _, node in graph])
         facts = node_to_function_feedback(graph, names=names)
         values = {**facts.roots, **facts.others, **facts.output}
@@ -218,10 +216,10 @@ class TextGrad(LimitedOptimizer):
                 "textgrad_backward.txt",
                 objective=self.objective,
                 call=cut(call, limits["call"]),
-                documentation=_markers().inert(cut(said, limits["documentation"])),
+                documentation=self._inert(cut(said, limits["documentation"])),
                 inputs="\n\n".join([inputs, *missing]),
                 output=self._values({name: values[name]}, limits["values"]),
-                gradients=_markers().inert(joined(criticism, limits["gradients"])),
+                gradients=self._inert(joined(criticism, limits["gradients"])),
                 target=target,
             )
             return conversation(system, user)
@@ -236,9 +234,13 @@ class TextGrad(LimitedOptimizer):
             ("gradients", min(self.gradient_limit, max(sum(map(len, criticism)), 1)), LEAST),
         )
 
+    def _inert(self, text: str) -> str:
+        """A text that cannot pass for a part of the prompt."""
+        return TagsForm(OptimizerPromptSymbolSet(), str, marks=_labels()).inert(text)
+
     def _values(self, facts: Facts, limit: int) -> str:
         """Values in about `limit` characters each; below `value_limit`, what is said of them too."""
-        form = TagsForm(OptimizerPromptSymbolSet(), lambda text: truncate_expression(text, limit))
+        form = TagsForm(OptimizerPromptSymbolSet(), lambda text: truncate_expression(text, limit), marks=_labels())
         if limit == self.value_limit:
             return form.values(facts, "inputs")
         return values_within(form, facts, "inputs", limit)
@@ -263,10 +265,10 @@ class TextGrad(LimitedOptimizer):
                 "textgrad_update.txt",
                 objective=self.objective,
                 variable=values_within(self.form, value, "variables", limits["variable"]),
-                gradients=_markers().inert(joined(texts, limits["gradients"])),
+                gradients=self._inert(joined(texts, limits["gradients"])),
                 constraints=_part("textgrad_constraints.txt", constraints=constraints),
                 examples=_part("textgrad_examples.txt", examples=cut(examples, limits["examples"])),
-                past=_part("textgrad_past.txt", past=_markers().inert(joined(past, limits["past"], latest=True))),
+                past=_part("textgrad_past.txt", past=self._inert(joined(past, limits["past"], latest=True))),
             )
             return conversation(system, user)
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from opto.errors import StaleValueWarning
 from opto.optimizers.canonical import plain
 from opto.trace.nodes import Node, ParameterNode
 
-__all__ = ["check_update", "checked_parameters", "same_value", "told_values"]
+if TYPE_CHECKING:
+    from opto.trace.propagators import TraceGraph
+
+__all__ = ["check_update", "checked_parameters", "same_value", "told_values", "warn_of_stale_values"]
 
 
 def told_values(values: Mapping[ParameterNode[Any], Any]) -> dict[str, dict[str, Any]]:
@@ -58,3 +63,18 @@ def same_value(left: Any, right: Any) -> bool:
         return type(left) is type(right) and bool(left == right)
     except Exception:  # values that cannot be compared count as changed
         return False
+
+
+def warn_of_stale_values(parameters: Iterable[ParameterNode[Any]], graph: TraceGraph) -> None:
+    """Warn of each parameter that has changed since the forward pass that the feedback is about."""
+    mine = {id(parameter) for parameter in parameters}
+    shown = ((node, graph.value(node)) for _, node in graph if id(node) in mine)
+    stale = [node.py_name for node, value in shown if not same_value(value, node._data)]
+    if stale:
+        names = ", ".join(stale[:10]) + (f" and {len(stale) - 10} more" if len(stale) > 10 else "")
+        warnings.warn(
+            f"{names} changed after the forward pass that the feedback is about: the new value is proposed from "
+            "the older one. Call zero_feedback() after each step, and step before the next forward pass.",
+            StaleValueWarning,
+            stacklevel=3,
+        )
