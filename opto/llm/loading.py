@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,8 +28,10 @@ def load_litellm() -> Any:
     with _importing:
         if "litellm" in sys.modules:
             return sys.modules["litellm"]
-        with _environment(_OFFLINE):
+        with _environment(_OFFLINE), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydantic's remarks on LiteLLM's classes, made when they are first used
             litellm: Any = import_module("litellm")
+            litellm.ModelResponse()
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     if "LITELLM_LOG" not in os.environ:

@@ -10,23 +10,7 @@ from opto.optimizers.markers import markers, not_at_line_starts
 from tests.optimizers.injections import INJECTIONS
 
 MARKS = markers(("#Variables", "# Feedback", "Solution"), ("variable", "value"), ("suggestion",))
-_PIECES = ["~", "#Variables", "\n", " ", "<", "</", "variable", ">", "\"suggestion\"", ":", "(int) x0=", "value", "{", ","]
-    "~",
-    "#Variables",
-    "\n",
-    " ",
-    "<",
-    "</",
-    "variable",
-    ">",
-    '"suggestion"',
-    ":",
-    "(int) x0=",
-    "value",
-    "'",
-    "{",
-    ",",
-]
+_PIECES = ["~", "#Variables", "\n", " ", "<", "</", "variable", ">", '"suggestion"', ":", "(int) x0=", "{", ","]
 
 
 @pytest.mark.parametrize(

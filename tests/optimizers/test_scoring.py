@@ -2,6 +2,7 @@
 
 import pytest
 
+from opto.optimizers.drivers import run
 from opto.optimizers.scoring import checked_score, completed, scored, trying
 from opto.trace import node
 
@@ -16,21 +17,21 @@ def test_completed_values_are_those_of_all_trainable_parameters():
 @pytest.mark.parametrize(("said", "score"), [(2, 2.0), (True, 1.0), ([1, 2], 1.5), ((0.5, "text")[0], 0.5)])
 def test_scores(said, score):
     """A number, a bool, or several numbers, of which the mean counts."""
-    assert scored(lambda values: said, {}) == score
+    assert run(scored(lambda values: said, {}), None, {}) == score
 
 
 @pytest.mark.parametrize("said", ["good", None, [], float("nan"), float("inf")])
 def test_what_is_no_score(said):
     """The error says what is needed."""
     with pytest.raises((TypeError, ValueError), match=r"number|finite"):
-        scored(lambda values: said, {})
+        run(scored(lambda values: said, {}), None, {})
 
 
 def test_the_values_given_to_a_score_are_a_copy():
     """A function that changes its argument harms nobody."""
     x = node(1, trainable=True)
     values = {x: 1}
-    scored(lambda given: given.clear() or 1.0, values)
+    run(scored(lambda given: given.clear() or 1.0, values), None, {})
     assert values == {x: 1}
 
 
