@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import warnings
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
