@@ -11,6 +11,10 @@ OptoError
 ├── RecordInUseError (BlockingIOError)    somebody else is writing to the record of this run
 ├── ReplayDifferenceError (LookupError)   a replayed program went another way than the run that was recorded
 ├── MissingExtraError (ImportError)       an optional dependency is not installed; the message names the extra
+├── SandboxError (RuntimeError)           code could not be run behind walls, or ran into one
+│   ├── SandboxUnavailableError           a wall cannot be raised on this system; nothing was run
+│   ├── LimitExceededError                the code took more time, memory, output... than it may
+│   └── CrossingError (TypeError)         a value that is not plain data would have to cross a wall
 └── ModelError (RuntimeError)             a language model could not answer
     ├── ModelTimeoutError (TimeoutError)  it did not answer in time
     ├── ModelResponseError (ValueError)   it answered, but not in the shape of a chat completion
@@ -33,8 +37,10 @@ __all__ = [
     "BudgetExceededError",
     "CodeError",
     "ConstraintWarning",
+    "CrossingError",
     "ExecutionError",
     "FileFormatError",
+    "LimitExceededError",
     "LostDependencyWarning",
     "MissingExtraError",
     "ModelAccessError",
@@ -48,6 +54,8 @@ __all__ = [
     "RecordInUseError",
     "ReplayDifferenceError",
     "ReplayError",
+    "SandboxError",
+    "SandboxUnavailableError",
     "StaleValueWarning",
     "SuggestionError",
     "SuggestionWarning",
@@ -134,6 +142,44 @@ class MissingExtraError(OptoError, ImportError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.package, self.extra, self.purpose)
+
+
+class SandboxError(OptoError, RuntimeError):
+    """Code could not be run behind walls, or was stopped by one."""
+
+
+class SandboxUnavailableError(SandboxError):
+    """A wall that a runner promises cannot be raised on this system. The code was not run.
+
+    Args:
+        message: what is missing, and how to get it.
+        missing: what is missing, in a word: "linux", "landlock", "seccomp", "sandlock", "interpreter"...
+    """
+
+    def __init__(self, message: str = "", *, missing: str = "") -> None:
+        super().__init__(message)
+        self.missing = missing
+
+
+class LimitExceededError(SandboxError):
+    """Code in a sandbox took more than it may, and was stopped.
+
+    Args:
+        message: which limit, how much it allows, and how to allow more.
+        limit: which one: "seconds", "cpu_seconds", "memory", "output", "size", "recursion" or "calls".
+        allowed: how much it allows: seconds, bytes or a count.
+    """
+
+    def __init__(self, message: str = "", *, limit: str = "", allowed: float = 0) -> None:
+        super().__init__(message)
+        self.limit, self.allowed = limit, allowed
+
+
+class CrossingError(SandboxError, TypeError):
+    """A value that is not plain data would have to cross the wall of a sandbox; or it is too deep, too large, damaged.
+
+    The message says where it is in what was passed or returned, as in `result[3]['x'] is a socket.socket`.
+    """
 
 
 class RecordInUseError(OptoError, BlockingIOError):
