@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import TypeVar
 
-from opto.sandbox.in_process import TextTag, text_tag
+from opto.sandbox.in_process import Tag, text_tag
 
 __all__ = ["RemoteFrame", "RemoteText"]
 
@@ -43,7 +43,7 @@ class RemoteText:
     """
 
     def __init__(self, source: str, name: str) -> None:
-        self._tag: TextTag = text_tag(source, name)
+        self._tag: Tag = text_tag(source, name)
         self._count = source.count("\n") + 1
         self._codes: list[CodeType] | None = None
 
