@@ -24,6 +24,7 @@ OptoWarning (UserWarning)
 ├── UnreachedFeedbackWarning              feedback met no trainable parameter
 ├── StaleValueWarning                     a parameter changed since the forward pass that the feedback is about
 ├── MutatedInputWarning                   a bundled function changed an input in place (seen by `detect_anomaly` only)
+├── SecretWarning                         what was saved held a key or a password, which was left out
 ├── LostDependencyWarning                 a bundled function used a node that its graph does not show
 └── SuggestionWarning                     a suggestion, or a part of one, was not applied
 """
@@ -54,6 +55,7 @@ __all__ = [
     "RecordInUseError",
     "ReplayDifferenceError",
     "ReplayError",
+    "SecretWarning",
     "SandboxError",
     "SandboxUnavailableError",
     "StaleValueWarning",
@@ -308,6 +310,10 @@ class LostDependencyWarning(OptoWarning):
 
 class ConstraintWarning(OptoWarning):
     """A parameter was declared with a value that breaks its own constraint."""
+
+
+class SecretWarning(OptoWarning):
+    """What was saved held a key or a password that this process knows; the file has `[redacted]` in its place."""
 
 
 class SuggestionWarning(OptoWarning):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from opto.errors import FileFormatError, OptoWarning, RecordInUseError
+from opto.runs.files import open_appending, read_file
 
 __all__ = ["FORMAT", "NAME", "VERSION", "Journal", "read_lines"]
 
@@ -36,10 +37,8 @@ class Journal:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = self.folder / NAME
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        self._descriptor = os.open(self.path, flags, 0o600)
+        self._descriptor = open_appending(self.path)
         try:
             _lock(self._descriptor, self.path)
             self._end = _mend(self._descriptor, self.path)
@@ -79,7 +78,7 @@ def read_lines(path: Path) -> list[Any]:
         FileNotFoundError: there is no such file.
         FileFormatError: it is no record, is damaged, or was written by a newer version.
     """
-    data = path.read_bytes()
+    data = read_file(path)
     lines = data.split(b"\n")
     torn = lines.pop()
     documents = [_parsed(line, number, path) for number, line in enumerate(lines, start=1)]
@@ -96,14 +95,14 @@ def read_lines(path: Path) -> list[Any]:
 def _parsed(line: bytes, number: int, path: Path) -> Any:
     try:
         return json.loads(line.decode("utf-8", "surrogatepass"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} is damaged at line {number}: {error}") from error
 
 
 def _parsed_or_none(line: bytes) -> Any:
     try:
         return json.loads(line.decode("utf-8", "surrogatepass"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

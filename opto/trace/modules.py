@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from opto.errors import SecretWarning
 from opto.trace.containers import RESERVED, Map, ParameterContainer, Seq, entry_of, identity
 from opto.trace.nodes import Node, ParameterNode
 
@@ -172,7 +174,10 @@ class Model(Module):
     reserved_cls_name: str = ""
 
     def save(self, path: str | Path) -> None:
-        """Write the parameters and all other attributes, but not the class; see `Module.save`."""
+        """Write the parameters and all other attributes, but not the class; see `Module.save`.
+
+        Of an attribute that holds a key, `[redacted]` is written (with a `SecretWarning`); `load` leaves it as it is.
+        """
         from opto.runs import codec
 
         content = {
@@ -184,11 +189,14 @@ class Model(Module):
     def load(self, path: str | Path) -> None:
         """Read what `save` wrote; existing parameter objects are kept, and get the saved values."""
         from opto.runs import codec
+        from opto.runs.secrets import REDACTED
 
         content = codec.load(path, kind="model")
         owners = _owners(self, content["parameters"])
         for name, value in content["attributes"].items():
             current = self.__dict__.get(name)
+            if value == REDACTED and name in self.__dict__:
+                continue  # a key, which is not in the file: the one at hand stays
             if isinstance(current, Node):
                 current._set(value)
             else:
@@ -214,10 +222,14 @@ class Model(Module):
             ValueError: if something that the program needs cannot be written as source; the message names it.
         """
         from opto.runs.files import write_atomic
+        from opto.runs.secrets import REDACTED, holds_secret, redact_text
         from opto.trace.export import export_class
 
         original = next(each for each in type(self).__mro__ if each.__name__ == self.reserved_cls_name)
-        write_atomic(filename, export_class(original, self, projections), private=False)
+        source = export_class(original, self, projections)
+        if holds_secret(source, shapes=False):
+            warnings.warn(f"a key or password stood in the program; {filename} has {REDACTED} there", SecretWarning, 2)
+        write_atomic(filename, redact_text(source, shapes=False), private=False)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         twin = object.__new__(type(self))

@@ -45,7 +45,8 @@ def test_every_exchange_reads_back(tmp_path_factory, value):
     path = tmp_path_factory.mktemp("recording") / "x.json"
     exchange = {**EXCHANGE, "request": value}
     append_exchange(path, exchange, answered_by="Ada\nand others")
-    header, exchanges = read_recording(path)
+    header, exchanges, size = read_recording(path)
+    assert size == path.stat().st_size
     assert exchanges == [exchange]
     assert header == {"format": "opto.exchanges", "version": 1, "answered_by": "Ada\nand others"}
 

@@ -510,7 +510,7 @@ def document(**changes):
     [
         (b"", "not JSON, or was cut off"),
         (dumps([1, 2, 3], kind="k")[:-10].encode(), "not JSON, or was cut off"),
-        (b"\x80\x04K\x01.", "it is not text"),
+        (b"\x80\x04K\x01.", "is a pickle, as other systems write them"),
         (b"[1]", "not a document by opto"),
         (b'{"value": 1}', "not a document by opto"),
         (document(version=2).encode(), "version 2 .* this opto reads 1: update opto"),
