@@ -5,6 +5,7 @@ OptoError
 ├── TraceMissingInputsError               a bundled function read a node that is not among its inputs
 ├── BackwardError (AttributeError)        a graph was walked a second time without being retained
 ├── CodeError (ValueError)                source text that does not compile, or does not define what it must
+│   └── UnsupportedFeatureError           it uses a part of Python that its runner does not have
 ├── FileFormatError (ValueError)          a file is damaged, of an unknown kind, or of a newer version
 ├── SuggestionError (ValueError)          a model proposed a value that its parameter cannot take
 ├── PromptTooLongError (ValueError)       a prompt does not fit in its tokens, however much is left out
@@ -63,6 +64,7 @@ __all__ = [
     "SuggestionWarning",
     "TraceMissingInputsError",
     "UnreachedFeedbackWarning",
+    "UnsupportedFeatureError",
 ]
 
 
@@ -106,6 +108,19 @@ class CodeError(OptoError, ValueError):
     """
 
     source: str | None = None
+
+
+class UnsupportedFeatureError(CodeError):
+    """Code uses a part of Python that the runner which runs it does not have.
+
+    Args:
+        message: what it is, and what to do.
+        feature: what it is, in a word or two, like "module 'numpy'" or "yield expressions".
+    """
+
+    def __init__(self, message: str = "", *, feature: str = "") -> None:
+        super().__init__(message)
+        self.feature = feature
 
 
 class FileFormatError(OptoError, ValueError):
