@@ -123,8 +123,8 @@ def load(path: str | os.PathLike[str], *, kind: str, allow_pickle: bool = False)
     if data.startswith(_PICKLES):
         raise FileFormatError(
             f"{os.fspath(path)}: it is a pickle, as other systems write them: opening one can run any code, so it is "
-            "left unopened. If you trust where it comes from, read it with the module pickle yourself, hand the values to "
-            "load_state_dict(), and save() again."
+            "left unopened. If you trust where it comes from, read it with the module pickle yourself, hand the values "
+            "to load_state_dict(), and save() again."
         )
     try:
         return loads(data.decode("utf-8"), kind=kind, allow_pickle=allow_pickle)
