@@ -2,5 +2,6 @@
 
 from opto.sandbox._base import CodeRunner, current_runner, running
 from opto.sandbox.in_process import InProcess, text_of
+from opto.sandbox.subprocess import Subprocess
 
-__all__ = ["CodeRunner", "InProcess", "current_runner", "running", "text_of"]
+__all__ = ["CodeRunner", "InProcess", "Subprocess", "current_runner", "running", "text_of"]

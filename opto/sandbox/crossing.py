@@ -62,13 +62,16 @@ def class_name(cls: type) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
-def pack(value: Any, *, limits: CrossingLimits = LIMITS, root: str = "value") -> bytes:
+def pack(
+    value: Any, *, limits: CrossingLimits = LIMITS, root: str = "value", met: dict[str, type] | None = None
+) -> bytes:
     """Write plain data as bytes.
 
     Args:
         value: the data.
         limits: how large and how deep it may be.
         root: what to call the value in a message.
+        met: takes in the dataclasses of the instances inside, by `class_name`.
 
     Raises:
         CrossingError: something inside is not plain data, contains itself, or is too deep or too large.
@@ -76,7 +79,7 @@ def pack(value: Any, *, limits: CrossingLimits = LIMITS, root: str = "value") ->
     msgpack = _msgpack()
     try:
         data: bytes = msgpack.packb(
-            value, default=_Packing(msgpack.ExtType), strict_types=True, unicode_errors="surrogatepass"
+            value, default=_Packing(msgpack.ExtType, met), strict_types=True, unicode_errors="surrogatepass"
         )
     except CrossingError as error:
         raise CrossingError(_explanation(value, limits, root) or f"{root}: {error}") from None
@@ -148,8 +151,9 @@ def _msgpack() -> Any:
 class _Packing:
     """What MessagePack asks about values that it has no form for."""
 
-    def __init__(self, ext: Any) -> None:
+    def __init__(self, ext: Any, met: dict[str, type] | None) -> None:
         self._ext = ext
+        self._met = met
 
     def __call__(self, value: Any) -> Any:
         cls = type(value)
@@ -164,6 +168,8 @@ class _Packing:
         if cls is complex:
             return self._ext(_COMPLEX, struct.pack("<dd", value.real, value.imag))
         if _is_dataclass(cls):
+            if self._met is not None:
+                self._met[class_name(cls)] = cls
             return [self._ext(_MARK, b"d"), class_name(cls), _state(value)]
         if _plain_numpy(value):
             return self._ext(_ARRAY if cls.__name__ == "ndarray" else _SCALAR, _array_bytes(value))
