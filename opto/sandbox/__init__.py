@@ -1,7 +1,7 @@
 """Running code that a model wrote, behind one protocol. Knows source text and plain data only."""
 
-from opto.sandbox._base import CodeRunner, current_runner, running
+from opto.sandbox._base import CodeRunner, checked_runner, current_runner, running
 from opto.sandbox.in_process import InProcess, text_of
 from opto.sandbox.subprocess import Subprocess
 
-__all__ = ["CodeRunner", "InProcess", "Subprocess", "current_runner", "running", "text_of"]
+__all__ = ["CodeRunner", "InProcess", "Subprocess", "checked_runner", "current_runner", "running", "text_of"]

@@ -32,6 +32,7 @@ def host_functions(host: Any) -> dict[str, Callable[..., Any]]:
         TypeError: one of them cannot be called, or has no name.
         ValueError: a name is no identifier, or stands for two functions.
     """
+    pairs: list[tuple[Any, Any]]
     if isinstance(host, Mapping):
         pairs = list(host.items())
     elif isinstance(host, Iterable) and not isinstance(host, (str, bytes)):
@@ -80,7 +81,7 @@ class Bindings:
     ) -> None:
         # A module that postpones annotations does so for its texts too.
         postponed = {"annotations"} if namespace.get("annotations") is __future__.annotations else set()
-        self._names = tuple(sorted({*names, *postponed}))
+        self._names = tuple(sorted({*names, *postponed, "__name__"}))
         self._namespace = namespace
         self._host = host
         self._hosted = {id(function): name for name, function in host.items()}
@@ -146,7 +147,7 @@ class Bindings:
     def _look_up(self, name: str) -> Any:
         if name in self._host:
             return self._host[name]
-        if self._shared is not None and name not in self._shared:
+        if self._shared is not None and name not in self._shared and not name.startswith("__"):
             return _MISSING
         return self._namespace.get(name, _MISSING)
 
@@ -156,19 +157,15 @@ class Bindings:
             return "missing", None, None
         if id(value) in self._hosted:
             return "host", [self._hosted[id(value)], inspect.iscoroutinefunction(value)], None
-        if isinstance(value, ModuleType):
-            return (*self._module(name, value), None)
         if type(value) in _ATOMS:
             return "value", value, (type(value), value)
-        if value is __future__.annotations:
-            return "import", ["__future__", "annotations"], None
+        if isinstance(value, ModuleType):
+            return (*self._module(name, value), None)
         place = self._place(value)
-        if isinstance(value, type) and "__dataclass_fields__" in vars(value):
-            self.dataclasses[class_name(value)] = value
+        if isinstance(value, type):
+            return (*self._class(name, value, place, specs), None)
         if place is not None:
             return "import", place, None
-        if isinstance(value, type):
-            return (*self._class(name, value, specs), None)
         met: dict[str, type] = {}
         try:
             data = pack(value, limits=self._limits, root=name, met=met)
@@ -187,6 +184,8 @@ class Bindings:
 
     def _place(self, value: Any) -> list[str] | None:
         """Where a class or function can be fetched from inside, if it can."""
+        if value is __future__.annotations:
+            return ["__future__", "annotations"]
         module_name = getattr(value, "__module__", None)
         qualified = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
         if not (isinstance(module_name, str) and isinstance(qualified, str) and qualified):
@@ -198,7 +197,11 @@ class Bindings:
             found = getattr(found, part, _MISSING)
         return [module_name, qualified] if found is value else None
 
-    def _class(self, name: str, cls: type, specs: dict[str, Any]) -> tuple[str, Any]:
+    def _class(self, name: str, cls: type, place: Any, specs: dict[str, Any]) -> tuple[str, Any]:
+        if "__dataclass_fields__" in vars(cls):
+            self.dataclasses[class_name(cls)] = cls
+        if place is not None:
+            return "import", place
         if "__dataclass_fields__" in vars(cls):
             self._specify(cls, specs)
             return "dataclass", class_name(cls)

@@ -18,7 +18,8 @@ from opto.sandbox import wire
 from opto.sandbox.bindings import Bindings
 from opto.sandbox.crossing import pack, unpack
 from opto.sandbox.in_process import text_tag
-from opto.sandbox.process import Budget, Wait, WorkerProcess
+from opto.sandbox.limits import Budget
+from opto.sandbox.process import Wait, WorkerProcess
 from opto.sandbox.raised import Rebuilding, rebuilt
 
 if TYPE_CHECKING:
@@ -70,14 +71,14 @@ class Program:
         """
         pool = self._pool()
         worker = pool.fresh()
-        described: tuple[str, str | None] = drive(self._used(pool, worker, self._define(worker)))
+        described: tuple[str, str | None] = _result(drive(self._used(pool, worker, self._define(worker))))
         return described
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call the function, and wait for it in this thread."""
         pool = self._pool()
         worker = pool.take(self) or pool.fresh()
-        return drive(self._used(pool, worker, self._call(worker, args, kwargs)))
+        return _result(drive(self._used(pool, worker, self._call(worker, args, kwargs))))
 
     async def acall(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call the function, and await it."""
@@ -85,12 +86,15 @@ class Program:
         worker = pool.take(self)
         if worker is None:
             worker = await asyncio.get_running_loop().run_in_executor(None, pool.fresh)
-        return await adrive(self._used(pool, worker, self._call(worker, args, kwargs)))
+        return _result(await adrive(self._used(pool, worker, self._call(worker, args, kwargs))))
 
     # ---- the course of it
 
     def _used(self, pool: Pool, worker: WorkerProcess, steps: _Steps) -> _Steps:
-        """Go through steps with a worker, which is kept afterwards if it may be."""
+        """Go through steps with a worker, which is kept afterwards if it may be.
+
+        Gives an exception of the code, not raises it: no StopIteration gets out of a generator.
+        """
         reusable = False
         worker.begin()
         try:
@@ -100,8 +104,6 @@ class Program:
                 pool.give(self, worker)
             else:
                 pool.discard(worker)
-        if isinstance(outcome, BaseException):
-            raise outcome
         return outcome
 
     def _define(self, worker: WorkerProcess) -> Generator[Any, Any, tuple[Any, bool]]:
@@ -111,7 +113,8 @@ class Program:
         try:
             text = pack([self._source, self.name], limits=worker.settings.crossing, root=f"the code of {self.name!r}")
             kind, payload = yield from self._converse(worker, wire.frame(wire.TEXT, text), budget, host_errors)
-            bindings = self._bindings(worker, _expected(kind, wire.NEED) or unpack(payload))
+            _expected(kind, wire.NEED)
+            bindings = self._bindings(worker, unpack(payload))
             meanings = bindings.changed() or pack({"names": {}, "dataclasses": {}})
             kind, payload = yield from self._converse(worker, wire.frame(wire.BIND, meanings), budget, host_errors)
             reusable = worker.settle(budget)
@@ -246,6 +249,13 @@ class Program:
         on_output = self._options["on_output"]
         if on_output is not None and budget.output:
             on_output(budget.output.decode("utf-8", "replace"))
+
+
+def _result(outcome: Any) -> Any:
+    """What came of steps; raised if it is an exception, which is no data that could be returned."""
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 def _expected(kind: int, wanted: int) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from opto.errors import SandboxError
-from opto.sandbox.process import Settings, WorkerProcess
+from opto.sandbox.limits import Settings
+from opto.sandbox.process import WorkerProcess
 
 __all__ = ["Pool"]
 
@@ -55,7 +56,7 @@ class Pool:
         """
         with self._lock:
             job, self._spare = self._spare, None
-        worker = (job or self._start()).result()
+        worker: WorkerProcess = (job or self._start()).result()
         if not worker.alive():
             self.discard(worker)
             worker = self._start().result()

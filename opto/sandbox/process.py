@@ -12,15 +12,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from opto.errors import LimitExceededError, SandboxError, SandboxUnavailableError
 from opto.sandbox import wire
-from opto.sandbox.crossing import CrossingLimits, pack, unpack
-from opto.sandbox.reach import Reach
+from opto.sandbox.crossing import pack, unpack
+from opto.sandbox.limits import Budget, Settings
 
-__all__ = ["Budget", "Settings", "Wait", "WorkerProcess"]
+__all__ = ["Wait", "WorkerProcess"]
 
 _PROBES = {"read": 13, "write": 13, "network": 1, "process": 1, "signal": 1, "mode": 1}  # EACCES and EPERM
 _SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
@@ -36,31 +36,6 @@ _ENVIRONMENT = {
 }
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The walls of a worker.
-
-    Attributes:
-        reach: what it may read.
-        seconds: of a call, without those that host functions take.
-        cpu_seconds: of a call.
-        memory: bytes beyond what the interpreter itself takes.
-        output: bytes that a call may print.
-        open_files: descriptors.
-        scratch: bytes that its folder may hold; 0 for no folder to write to.
-        crossing: how much may cross at once.
-    """
-
-    reach: Reach
-    seconds: float
-    cpu_seconds: float
-    memory: int
-    output: int
-    open_files: int
-    scratch: int
-    crossing: CrossingLimits = field(default_factory=CrossingLimits)
-
-
 @dataclass
 class Wait:
     """Wait until one of a worker's descriptors is ready.
@@ -74,51 +49,6 @@ class Wait:
     worker: WorkerProcess
     writing: bool
     seconds: float
-
-
-class Budget:
-    """What is left of the limits of one call."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.deadline = time.monotonic() + settings.seconds
-        self.output = bytearray()
-
-    def pause(self, seconds: float) -> None:
-        """Do not count time that the program took itself."""
-        self.deadline += seconds
-
-    def left(self) -> float:
-        """The seconds that are left.
-
-        Raises:
-            LimitExceededError: none are.
-        """
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            allowed = self.settings.seconds
-            raise LimitExceededError(
-                f"The code took more than the {allowed:g} seconds that it may; raise it with seconds=.",
-                limit="seconds",
-                allowed=allowed,
-            )
-        return left
-
-    def printed(self, data: bytes) -> None:
-        """Take in what the code printed.
-
-        Raises:
-            LimitExceededError: it printed too much.
-        """
-        self.output += data
-        allowed = self.settings.output
-        if len(self.output) > allowed:
-            del self.output[allowed:]
-            raise LimitExceededError(
-                f"The code printed more than the {allowed:,} bytes that it may; raise it with output=.",
-                limit="output",
-                allowed=allowed,
-            )
 
 
 class WorkerProcess:
@@ -143,13 +73,11 @@ class WorkerProcess:
         except BaseException:
             shutil.rmtree(self._home, ignore_errors=True)
             raise
-        assert self._process.stdin and self._process.stdout and self._process.stderr
         self.pid = self._process.pid
-        self.to_worker = self._process.stdin.fileno()
-        self.from_worker = self._process.stdout.fileno()
-        self.printing = self._process.stderr.fileno()
-        for descriptor in (self.to_worker, self.from_worker, self.printing):
-            os.set_blocking(descriptor, False)
+        self._streams = [each for each in (self._process.stdin, self._process.stdout, self._process.stderr) if each]
+        self.to_worker, self.from_worker, self.printing = (each.fileno() for each in self._streams)
+        for each in self._streams:
+            os.set_blocking(each.fileno(), False)
         self.listening = [self.from_worker, self.printing]
         self._poll = self._polling()
         self._clock = ((~self.pid) << 3) | 2  # how Linux names the CPU clock of a process
@@ -397,10 +325,9 @@ class WorkerProcess:
     def forget(self) -> None:
         """Close this process's side only: what a forked child does, to which the worker does not belong."""
         self._closed = True
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        for stream in self._streams:
+            with contextlib.suppress(OSError):
+                stream.close()
         if self._process.returncode is None:
             self._process.returncode = 0  # it is somebody else's child
 

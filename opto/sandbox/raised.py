@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import itertools
 import keyword
 import sys
 from collections.abc import Callable, Mapping
@@ -91,12 +92,8 @@ def _frames(traceback: TracebackType | None, own: str) -> list[list[Any]]:
         code = traceback.tb_frame.f_code
         if not code.co_filename.startswith(own):
             line = traceback.tb_lineno
-            place = (line, line, 0, 0)
-            if hasattr(code, "co_positions"):
-                positions = list(code.co_positions())
-                found = positions[traceback.tb_lasti // 2] if traceback.tb_lasti // 2 < len(positions) else place
-                place = found if None not in found else place
             name = getattr(code, "co_qualname", code.co_name)
+            place = _place(code, traceback.tb_lasti) or [line, line, 0, 0]
             row = [code.co_filename, code.co_name, name, code.co_firstlineno, line, *place]
             if frames and frames[-1][0] == row:
                 frames[-1][1] += 1
@@ -106,6 +103,14 @@ def _frames(traceback: TracebackType | None, own: str) -> list[list[Any]]:
     if len(frames) > _MOST_FRAMES:
         frames = [*frames[: _MOST_FRAMES // 2], *frames[-_MOST_FRAMES // 2 :]]
     return frames
+
+
+def _place(code: CodeType, instruction: int) -> list[Any] | None:
+    """Lines and columns of an instruction, where this Python knows them."""
+    if not hasattr(code, "co_positions"):
+        return None
+    found = next(itertools.islice(code.co_positions(), instruction // 2, None), (None,))
+    return None if None in found else list(found)
 
 
 # ---- outside
@@ -178,7 +183,7 @@ def _instance(report: dict[str, Any], known: Rebuilding) -> BaseException:
         return SandboxError(f"The code ended with {name}: {message}" if message else f"The code ended with {name}.")
     parts = name.replace("<locals>.", "").split(".")
     last = parts[-1] if parts[-1].isidentifier() and not keyword.iskeyword(parts[-1]) else "Error"
-    stranger = type(last[:100], (RuntimeError,), {"__module__": module, "__qualname__": name})
+    stranger: type[RuntimeError] = type(last[:100], (RuntimeError,), {"__module__": module, "__qualname__": name})
     return stranger(message)
 
 
@@ -195,13 +200,12 @@ def _class(module: str, name: str, known: Rebuilding) -> type[BaseException] | N
         found = sys.modules[module]
         for part in name.split("."):
             found = vars(found).get(part) if hasattr(found, "__dict__") else None
-    if isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, Warning | SandboxError):
+    if found is CrossingError:
+        return CrossingError
+    # To say that a sandbox is not to be had is the program's own; it may go on without one then.
+    if isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, SandboxError):
         return found
-    return CrossingError if found is CrossingError else found if _is_warning(found) else None
-
-
-def _is_warning(found: Any) -> bool:
-    return isinstance(found, type) and issubclass(found, Warning)
+    return None
 
 
 def _made(cls: type[BaseException], arguments: tuple[Any, ...], message: str) -> BaseException | None:
@@ -263,6 +267,6 @@ def _frame(filename: str, name: str, qualified: str, numbers: list[int], known: 
     compiled = compile(ast.Module([function], []), filename, "exec", dont_inherit=True)
     code = next(each for each in compiled.co_consts if isinstance(each, CodeType))
     extra = (known.tag,) if filename == known.tag.filename else ()
-    names = {"co_qualname": qualified} if hasattr(code, "co_qualname") else {}
+    names: dict[str, Any] = {"co_qualname": qualified} if hasattr(code, "co_qualname") else {}
     code = code.replace(co_name=name, co_consts=(*code.co_consts, *extra), **names)
     return FunctionType(code, {"__builtins__": {}})(sys._getframe)

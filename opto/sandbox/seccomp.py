@@ -67,7 +67,8 @@ _LOOKED_AT = {
         "clone=56 clone3=435 ioctl=16 fcntl=72 prctl=157 prlimit64=302 tgkill=234 socketpair=53 sendto=44 openat2=437"
     ),
     "aarch64": (
-        "clone=220 clone3=435 ioctl=29 fcntl=25 prctl=167 prlimit64=261 tgkill=131 socketpair=199 sendto=206 openat2=437"
+        "clone=220 clone3=435 ioctl=29 fcntl=25 prctl=167 prlimit64=261 tgkill=131 socketpair=199 sendto=206 "
+        "openat2=437"
     ),
 }
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}

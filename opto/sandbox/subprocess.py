@@ -50,7 +50,7 @@ class Subprocess:
         SandboxUnavailableError: by the first `compile`: a wall cannot be raised on this system.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a person writes the few that matter
         self,
         *,
         seconds: float = 5.0,
@@ -85,7 +85,7 @@ class Subprocess:
             raise TypeError(f"readable must be a list of paths, got {readable!r}.")
         if isinstance(names, (str, bytes)):
             raise TypeError(f"names must be a list of names, got {names!r}.")
-        self.options = {
+        self.options: dict[str, Any] = {
             "seconds": seconds,
             "cpu_seconds": cpu_seconds,
             "memory": memory,
@@ -137,8 +137,8 @@ class Subprocess:
         pool = self._pool_in_use
         if pool is not None and pool.pid == os.getpid():
             return pool
+        from opto.sandbox.limits import Settings
         from opto.sandbox.pool import Pool
-        from opto.sandbox.process import Settings
         from opto.sandbox.reach import Reach
 
         if pool is not None:  # this is a forked child

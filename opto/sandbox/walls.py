@@ -17,6 +17,7 @@ import os
 import resource
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from opto.sandbox.seccomp import SUPPORTED, install_filter, machine
@@ -105,7 +106,7 @@ def _probe(secret: str) -> dict[str, int]:
     def write() -> None:
         os.close(os.open(f"{secret}.new", os.O_WRONLY | os.O_CREAT, 0o600))
 
-    attempts = {
+    attempts: dict[str, Callable[[], Any]] = {
         "read": lambda: os.close(os.open(secret, os.O_RDONLY)),
         "write": write,
         "network": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM).close(),

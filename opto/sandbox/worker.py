@@ -17,7 +17,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from opto.errors import CodeError, CrossingError
+from opto.errors import CodeError
 from opto.sandbox import wire
 from opto.sandbox.crossing import CrossingLimits, pack, unpack
 from opto.sandbox.in_process import InProcess, text_tag
@@ -271,6 +271,7 @@ def main() -> None:
     os.dup2(2, 1)
     os.close(null)
     sys.argv[:] = [""]
+    vars(builtins).update(exit=sys.exit, quit=sys.exit)  # which Python's `site` adds, and which is not loaded here
     import msgpack  # noqa: F401 - while it can be read for sure
     import sandlock  # noqa: F401
 
