@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from opto.errors import SecretWarning
+from opto.errors import FileFormatError, SecretWarning
 from opto.trace.containers import RESERVED, Map, ParameterContainer, Seq, entry_of, identity
 from opto.trace.nodes import Node, ParameterNode
+from opto.trace.saved import checked_attributes, checked_parameters, may_be_set
 
 if TYPE_CHECKING:
     from opto.trace.projections import Projection
@@ -98,12 +99,12 @@ class Module(ParameterContainer):
         """Read what `save` wrote into the existing parameters; one that is not there yet becomes an attribute.
 
         Raises:
-            FileFormatError: if the file is damaged or of another kind. Nothing is changed then.
-            ValueError: if the module has no place for one of the parameters. Nothing is changed then.
+            FileFormatError: if the file is damaged or of another kind, or the module has no place for one of the
+                parameters. Nothing is changed then.
         """
         from opto.runs import codec
 
-        saved = codec.load(path, kind=_FILE_KIND)
+        saved = checked_parameters(path, codec.load(path, kind=_FILE_KIND))
         _restore(self, saved, _owners(self, saved))
 
 
@@ -163,8 +164,9 @@ def _owner(container: Any, path: str) -> Any:
     owner = container
     for name in path.split(".")[:-1]:
         owner = getattr(owner, name, None)
-    if not isinstance(owner, ParameterContainer) or isinstance(owner, (Seq, Map)):
-        raise ValueError(f"{type(container).__name__} has no place for the saved parameter {path!r}.")
+    fits = isinstance(owner, ParameterContainer) and not isinstance(owner, (Seq, Map))
+    if not fits or not may_be_set(owner, path.rpartition(".")[2]):
+        raise FileFormatError(f"{type(container).__name__} has no place for the saved parameter {path!r}.")
     return owner
 
 
@@ -192,8 +194,12 @@ class Model(Module):
         from opto.runs.secrets import REDACTED
 
         content = codec.load(path, kind="model")
-        owners = _owners(self, content["parameters"])
-        for name, value in content["attributes"].items():
+        if not isinstance(content, dict) or content.keys() != {"parameters", "attributes"}:
+            raise FileFormatError(f"{path}: it must hold parameters and attributes.")
+        parameters = checked_parameters(path, content["parameters"])
+        attributes = checked_attributes(path, content["attributes"], self)
+        owners = _owners(self, parameters)
+        for name, value in attributes.items():
             current = self.__dict__.get(name)
             if value == REDACTED and name in self.__dict__:
                 continue  # a key, which is not in the file: the one at hand stays
@@ -201,7 +207,7 @@ class Model(Module):
                 current._set(value)
             else:
                 setattr(self, name, value)
-        _restore(self, content["parameters"], owners)
+        _restore(self, parameters, owners)
 
     def _plain_attributes(self) -> dict[str, Any]:
         """The attributes that hold no parameters; a node that is not trainable stands for its value."""
