@@ -155,6 +155,7 @@ class Program:
             defined, reusable = yield from self._define(worker)
             if isinstance(defined, BaseException) or not reusable:
                 return defined, False
+            worker.begin()
         bindings = worker.bindings
         try:
             described, arguments = bindings.arguments(args, kwargs)

@@ -33,6 +33,7 @@ class Pool:
         self._idle_most = idle
         self._state = _State(settings)
         self._starter: threading.Thread | None = None
+        self._starting = threading.Lock()
         self._lock = threading.Lock()
         self._idle: OrderedDict[int, tuple[Any, WorkerProcess]] = OrderedDict()
         self._spare: _Job | None = None
@@ -93,11 +94,12 @@ class Pool:
 
     def _start(self) -> _Job:
         job = _Job(self._state.start)
-        if self._starter is None:
-            self._starter = threading.Thread(
-                target=_work, args=(self._state.jobs,), name="opto-sandbox-starter", daemon=True
-            )
-            self._starter.start()
+        with self._starting:
+            if self._starter is None:
+                self._starter = threading.Thread(
+                    target=_work, args=(self._state.jobs,), name="opto-sandbox-starter", daemon=True
+                )
+                self._starter.start()
         self._state.jobs.put(job)
         return job
 

@@ -20,7 +20,7 @@ from opto.sandbox import wire
 from opto.sandbox.crossing import pack, unpack
 from opto.sandbox.limits import Budget, Settings
 
-__all__ = ["Wait", "WorkerProcess"]
+__all__ = ["Wait", "WorkerProcess", "check_system"]
 
 _PROBES = {"read": 13, "write": 13, "network": 1, "process": 1, "signal": 1, "mode": 1}  # EACCES and EPERM
 _SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
@@ -84,15 +84,6 @@ class WorkerProcess:
         self._used = 0.0
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        if not sys.platform.startswith("linux"):
-            raise SandboxUnavailableError(
-                f"Subprocess needs Linux, for Landlock and seccomp; this is {sys.platform}. Use Monty, or a container.",
-                missing="linux",
-            )
-        if not sys.executable:
-            raise SandboxUnavailableError(
-                "Subprocess needs a Python interpreter, and sys.executable names none: set it.", missing="interpreter"
-            )
         path = os.pathsep.join(self.settings.reach.start)
         environment = {**_ENVIRONMENT, "HOME": self._scratch, "TMPDIR": self._scratch}
         return subprocess.Popen(
@@ -201,14 +192,13 @@ class WorkerProcess:
     def _read(self, length: int, budget: Budget) -> Generator[Wait, None, bytearray]:
         data = bytearray()
         while len(data) < length:
-            try:
-                part = os.read(self.from_worker, min(length - len(data), 1 << 20))
-            except BlockingIOError:
+            part = _read_now(self.from_worker, min(length - len(data), 1 << 20))
+            if part is None:
                 yield self._wait(budget, writing=False)
-                continue
-            if not part:
+            elif part:
+                data += part
+            else:
                 raise self._ended(budget)
-            data += part
         return data
 
     def _wait(self, budget: Budget, *, writing: bool) -> Wait:
@@ -232,9 +222,8 @@ class WorkerProcess:
 
     def _drain(self, budget: Budget) -> None:
         while self.printing in self.listening:
-            try:
-                data = os.read(self.printing, 1 << 16)
-            except BlockingIOError:
+            data = _read_now(self.printing, 1 << 16)
+            if data is None:
                 return
             if not data:  # closed, which would look ready for ever
                 self.listening.remove(self.printing)
@@ -272,10 +261,14 @@ class WorkerProcess:
         Raises:
             LimitExceededError: it took too much.
         """
-        os.kill(self.pid, signal.SIGSTOP)
-        self._drain(budget)
-        self.check()
-        return os.stat(f"/proc/{self.pid}/task").st_nlink == 3  # "." and ".." and the one thread
+        try:
+            os.kill(self.pid, signal.SIGSTOP)
+            self._drain(budget)
+            self.check()
+            alone = os.stat(f"/proc/{self.pid}/task").st_nlink == 3  # "." and ".." and the one thread
+        except OSError:  # it has ended since
+            return False
+        return alone and _read_now(self.from_worker, 1) is None
 
     def check(self) -> None:
         """Raise if it has taken too much of something by now; for a call that takes long."""
@@ -330,6 +323,31 @@ class WorkerProcess:
                 stream.close()
         if self._process.returncode is None:
             self._process.returncode = 0  # it is somebody else's child
+
+
+def check_system() -> None:
+    """Raise if no worker can be started on this system at all.
+
+    Raises:
+        SandboxUnavailableError: it is not Linux, or this process does not know its own interpreter.
+    """
+    if not sys.platform.startswith("linux"):
+        raise SandboxUnavailableError(
+            f"Subprocess needs Linux, for Landlock and seccomp; this is {sys.platform}. Use Monty, or a container.",
+            missing="linux",
+        )
+    if not sys.executable:
+        raise SandboxUnavailableError(
+            "Subprocess needs a Python interpreter, and sys.executable names none: set it.", missing="interpreter"
+        )
+
+
+def _read_now(descriptor: int, length: int) -> bytes | None:
+    """What can be read without waiting: nothing at the end, None if there is nothing yet."""
+    try:
+        return os.read(descriptor, length)
+    except BlockingIOError:
+        return None
 
 
 def _alone(steps: Generator[Wait, None, tuple[int, bytes]]) -> tuple[int, bytes]:

@@ -10,13 +10,14 @@ import ast
 import builtins
 import itertools
 import keyword
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
-from opto.errors import CrossingError, LimitExceededError, SandboxError
+from opto.errors import CrossingError, LimitExceededError, OptoError, SandboxError
 from opto.sandbox.crossing import CrossingLimits, pack
 from opto.sandbox.in_process import Tag
 
@@ -25,6 +26,7 @@ __all__ = ["Rebuilding", "rebuilt", "reported"]
 _MOST_FRAMES = 2000
 _MOST_CHAINED = 6
 _MOST_TEXT = 20_000
+_NAME = re.compile(r"[\w.<>]{1,400}")
 _ARGUMENTS = CrossingLimits(size=65_536, depth=20, count=10_000)
 _OS_FIELDS = ("errno", "strerror", "filename", None, "filename2")
 
@@ -194,16 +196,18 @@ def _class(module: str, name: str, known: Rebuilding) -> type[BaseException] | N
         found = vars(builtins).get(name)
     elif f"{module}:{name}" in known.classes:
         found = known.classes[f"{module}:{name}"]
-    elif module == "opto.errors":
-        found = CrossingError if name == "CrossingError" else None
-    elif module in sys.modules and known.is_library(getattr(sys.modules[module], "__file__", None) or ""):
+    elif module == "opto.errors" and name == "CrossingError":
+        return CrossingError
+    elif (
+        module.partition(".")[0] != "opto"
+        and module in sys.modules
+        and known.is_library(getattr(sys.modules[module], "__file__", None) or "")
+    ):
         found = sys.modules[module]
         for part in name.split("."):
             found = vars(found).get(part) if hasattr(found, "__dict__") else None
-    if found is CrossingError:
-        return CrossingError
-    # To say that a sandbox is not to be had is the program's own; it may go on without one then.
-    if isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, SandboxError):
+    # None of opto's own: that a sandbox is not to be had, say, is not for code inside to claim.
+    if isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, OptoError):
         return found
     return None
 
@@ -234,11 +238,16 @@ def _traceback(rows: Any, known: Rebuilding, traceback: TracebackType | None) ->
     for row, count in reversed(rows[-_MOST_FRAMES:]):
         filename, name, qualified, first, line, *place = row
         numbers = [min(max(int(each), 0), 1_000_000) for each in (first, line, *place)]
-        made = _frame(_filename(filename, known), _text(name)[:200], _text(qualified)[:400], numbers, known)
+        made = _frame(_filename(filename, known), _name(name), _name(qualified), numbers, known)
         for _ in range(min(int(count), left)):
             traceback = TracebackType(traceback, made, made.f_lasti, max(numbers[1], 1))
             left -= 1
     return traceback
+
+
+def _name(name: Any) -> str:
+    """The name of a function, unless it is made to look like something else in a traceback."""
+    return name if type(name) is str and _NAME.fullmatch(name) else "<sandbox>"
 
 
 def _filename(filename: Any, known: Rebuilding) -> str:

@@ -41,7 +41,7 @@ _ALLOWED = {
     getrandom=318 getrlimit=97 umask=95 restart_syscall=219 rt_sigaction=13 rt_sigprocmask=14 rt_sigpending=127
     rt_sigsuspend=130 rt_sigtimedwait=128 rt_sigreturn=15 sigaltstack=131 pause=34 exit=60 exit_group=231
     mkdir=83 mkdirat=258 rmdir=84 unlink=87 unlinkat=263 rename=82 renameat=264 renameat2=316
-    ftruncate=77 truncate=76 fsync=74 fdatasync=75 fallocate=285 fadvise64=221 flock=73 sendfile=40
+    ftruncate=77 truncate=76 fsync=74 fdatasync=75 fallocate=285 fadvise64=221 sendfile=40
     copy_file_range=326 statfs=137 fstatfs=138 recvfrom=45 shutdown=48 getsockname=51 getpeername=52
     getsockopt=55
     """,
@@ -57,7 +57,7 @@ _ALLOWED = {
     getpgid=155 getsid=156 getpriority=141 getrandom=278 getrlimit=163 umask=166 restart_syscall=128
     rt_sigaction=134 rt_sigprocmask=135 rt_sigpending=136 rt_sigsuspend=133 rt_sigtimedwait=137 rt_sigreturn=139
     sigaltstack=132 exit=93 exit_group=94 mkdirat=34 unlinkat=35 renameat=38 renameat2=276
-    ftruncate=46 truncate=45 fsync=82 fdatasync=83 fallocate=47 fadvise64=223 flock=32 sendfile=71
+    ftruncate=46 truncate=45 fsync=82 fdatasync=83 fallocate=47 fadvise64=223 sendfile=71
     copy_file_range=285 statfs=43 fstatfs=44 recvfrom=207 shutdown=210 getsockname=204 getpeername=205
     getsockopt=209
     """,

@@ -139,8 +139,10 @@ class Subprocess:
             return pool
         from opto.sandbox.limits import Settings
         from opto.sandbox.pool import Pool
+        from opto.sandbox.process import check_system
         from opto.sandbox.reach import Reach
 
+        check_system()
         if pool is not None:  # this is a forked child
             pool.forget()
         given = self.options
