@@ -5,7 +5,8 @@ another way, the text says it in another way, on the same line:
 
 - a generator expression is a list in Monty; it becomes an iterator over that list, which `next` takes, and which is
   used up once (that all of its items are computed at once remains);
-- a method reached through its built-in class, as in `map(str.strip, lines)`, becomes a function that calls it;
+- a method reached through its built-in class, as in `map(str.strip, lines)`, becomes a function that calls it, for
+  sets with any number of others, as in `set.union(*sets)`;
 - `del a[key]` becomes a call that takes the item out;
 - an import of a module that `library` has in Python becomes an assignment.
 """
@@ -20,11 +21,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MethodDescriptorType
 
-__all__ = ["LIBRARY", "Adapted", "adapt", "library_text"]
+__all__ = ["LIBRARY", "Adapted", "adapt", "library_text", "passed_by"]
 
 LIBRARY = frozenset({"cmath", "heapq", "operator", "string"})
 
-_ITERATOR, _METHOD, _DELETE = "__opto_iter", "__opto_method", "__opto_delete"
+_ITERATOR, _METHOD, _DELETE, _FOLD = "__opto_iter", "__opto_method", "__opto_delete", "__opto_fold"
+_FOLDED = frozenset({"difference", "intersection", "union"})
+# Special methods that Monty passes by, some of them without a word.
+_PASSED_BY = frozenset(
+    {
+        *("__bool__", "__bytes__", "__class_getitem__", "__complex__", "__del__", "__delattr__", "__delitem__"),
+        *("__format__", "__ge__", "__get__", "__getattr__", "__getattribute__", "__gt__", "__iadd__", "__iand__"),
+        *("__ifloordiv__", "__ilshift__", "__imatmul__", "__imod__", "__imul__", "__init_subclass__", "__ior__"),
+        *("__ipow__", "__irshift__", "__isub__", "__itruediv__", "__ixor__", "__le__", "__len__", "__lt__"),
+        *("__missing__", "__ne__", "__new__", "__reversed__", "__set__", "__set_name__", "__setattr__"),
+    }
+)
 _HELPERS = {
     _ITERATOR: f"{_ITERATOR} = iter\n",
     _METHOD: f"""\
@@ -35,6 +47,13 @@ def {_METHOD}(kind, name, call, isinstance=isinstance, type=type, TypeError=Type
                 + type(self).__name__ + "' object")
         return call(self, *args, **kwargs)
     return method
+""",
+    _FOLD: f"""\
+def {_FOLD}(start, others, step):
+    start = start.copy()
+    for each in others:
+        start = step(start, each)
+    return start
 """,
     _DELETE: f"""\
 def {_DELETE}(container, key, type=type, dict=dict, list=list, len=len):
@@ -70,6 +89,16 @@ def adapt(text: str, tree: ast.Module) -> Adapted:
     helpers = "".join(_HELPERS[name] for name in sorted(changes.helpers))
     modules = "".join(library_text(name) for name in sorted(changes.modules))
     return Adapted(changes.applied(), helpers + modules)
+
+
+def passed_by(tree: ast.Module) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """A special method of a class of the text that would have no effect in Monty, if there is one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for each in node.body:
+                if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)) and each.name in _PASSED_BY:
+                    return each
+    return None
 
 
 @functools.cache
@@ -152,7 +181,11 @@ class _Changes(ast.NodeVisitor):
             start, end = self._span(node)
             _, dot = self._span(node.value)
             lines = "\n" * self._text.count("\n", dot, end)
-            call = f"lambda self, *args, **kwargs: self.{node.attr}(*args, **kwargs)"
+            if node.attr in _FOLDED:
+                call = f"lambda self, *others: {_FOLD}(self, others, lambda one, other: one.{node.attr}(other))"
+                self.helpers.add(_FOLD)
+            else:
+                call = f"lambda self, *args, **kwargs: self.{node.attr}(*args, **kwargs)"
             self.helpers.add(_METHOD)
             self._pieces += [
                 (start, start, f"{_METHOD}("),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from opto.errors import CrossingError
-from opto.sandbox.monty.failures import Limits, Told, failure, too_long
+from opto.sandbox.monty.failures import Limits, Told, failure, too_long, too_many_calls
 from opto.sandbox.monty.values import Incoming, Outgoing
 from opto.sandbox.remote_errors import RemoteText
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "run", "run_async"]
 
-# The most that Monty's package can count; how long a call may take is bounded all the same.
-_MOST_HOST_CALLS = 2**31 - 1
+# More than calls of host functions and sleeps can take; the package's own limit is for names that are not bound.
+_MOST_STOPS = 1_000_000
 _SLEEP, _ASYNC_SLEEP = "system.sleep", "system.async_sleep"
 # Exceptions that code inside can name; others arrive as the nearest of these.
 _EXCEPTIONS = frozenset(
@@ -72,6 +72,7 @@ class Call:
         refused: names that have a value which may not go in, and why.
         classes: the dataclasses that may come out, by their bare names.
         limits: what it may take.
+        on_output: called with what it printed, if it did.
     """
 
     code: str
@@ -82,6 +83,7 @@ class Call:
     refused: Mapping[str, str]
     classes: dict[str, type]
     limits: Limits
+    on_output: Callable[[str], Any] | None = None
 
 
 class _Refused(BaseException):
@@ -118,6 +120,8 @@ def run(pool: Any, call: Call) -> Any:
             output = snapshot.output
     except (Exception, _Refused) as error:
         driver.fail(error)
+    finally:
+        driver.show()
     return driver.checked(output)
 
 
@@ -144,6 +148,7 @@ async def run_async(pool: Any, call: Call) -> Any:
         driver.fail(error)
     finally:
         driver.close()
+        driver.show()
     return driver.checked(output)
 
 
@@ -152,10 +157,14 @@ class _Driver:
 
     def __init__(self, call: Call) -> None:
         self._call = call
+        from pydantic_monty import CollectString
+
+        self._printed = CollectString(call.limits.output)
         self._told = Told(call.text, call.offset, call.limits)
         self._tasks: dict[int, asyncio.Future[Any]] = {}
         self._done: dict[int, Any] = {}
         self._slept = 0.0
+        self._calls = 0
 
     def options(self) -> dict[str, Any]:
         """How to check out a session."""
@@ -166,17 +175,15 @@ class _Driver:
                 "max_total_sleep_secs": limits.seconds,
                 "max_memory": limits.memory,
                 "max_recursion_depth": limits.recursion,
-                "max_suspensions": _MOST_HOST_CALLS,
+                "max_suspensions": _MOST_STOPS,
             },
-            "os_policy": {"sleep_system_max": limits.seconds},
+            "os_policy": {"sleep_system_max": float("inf")},
             "assert_message_annotations": False,
         }
 
     def feed(self) -> dict[str, Any]:
-        """What goes in with the code. What it prints is counted, and dropped."""
-        from pydantic_monty import CollectString
-
-        return {"inputs": self._call.inputs, "print_callback": CollectString(self._call.limits.output)}
+        """What goes in with the code, and where it prints to."""
+        return {"inputs": self._call.inputs, "print_callback": self._printed}
 
     # ---- host functions
 
@@ -259,6 +266,9 @@ class _Driver:
 
     def _called(self, snapshot: Any) -> Any:
         name = snapshot.function_name
+        self._calls += 1
+        if self._calls > self._call.limits.host_calls:
+            raise _Refused(too_many_calls(self._call.limits))
         if snapshot.is_os_function:
             import asyncio
 
@@ -273,8 +283,13 @@ class _Driver:
         return self._call.host[name](*args, **kwargs)
 
     def _returned(self, snapshot: Any, result: Any) -> Any:
+        offered = getattr(
+            type(result), "__sandbox_data__", None
+        )  # a node of a graph, say, offers the data that it holds
         going = Incoming()
-        value = going.value(result, f"the result of the host function {snapshot.function_name}")
+        value = going.value(
+            result if offered is None else offered(result), f"the result of the host function {snapshot.function_name}"
+        )
         if going.word:
             raise CrossingError(
                 f"The host function {snapshot.function_name!r} gave an instance of a dataclass, which can enter the "
@@ -304,6 +319,11 @@ class _Driver:
         self._slept += seconds
         if self._slept > self._call.limits.seconds:
             raise _Refused(too_long(self._call.limits))
+
+    def show(self) -> None:
+        """Hand on what the code printed."""
+        if self._call.on_output is not None and self._printed.output:
+            self._call.on_output(self._printed.output)
 
     def fail(self, error: Exception | _Refused) -> NoReturn:
         """Raise what the caller gets for `error`."""

@@ -12,7 +12,7 @@ from typing import Any
 from opto.errors import CrossingError, LimitExceededError, SandboxError, UnsupportedFeatureError
 from opto.sandbox.remote_errors import RemoteFrame, RemoteText
 
-__all__ = ["Limits", "Told", "failure", "too_long"]
+__all__ = ["Limits", "Told", "failure", "too_long", "too_many_calls", "unsupported"]
 
 _MOST_TEXT = 20_000
 _SYNTAX = re.compile(r"The monty syntax parser does not yet support (.*)", re.DOTALL)
@@ -36,12 +36,14 @@ class Limits:
         memory: bytes.
         recursion: calls inside each other.
         output: bytes that it may print.
+        host_calls: calls of host functions.
     """
 
     seconds: float
     memory: int
     recursion: int
-    output: int = 2**20
+    output: int
+    host_calls: int
 
 
 @dataclass
@@ -102,11 +104,7 @@ def _told(error: BaseException, has_frames: bool, told: Told) -> BaseException:
         return limit
     feature = _missing(error, message)
     if feature is not None:
-        return UnsupportedFeatureError(
-            f"The code needs {feature}, which Monty, the interpreter that runs it, does not have ({message[:500]}). "
-            "Write it without, or run it with opto.sandbox.Subprocess, which runs all of Python.",
-            feature=feature,
-        )
+        return unsupported(feature, message)
     if not isinstance(error, Exception):
         return SandboxError(f"The code ended with {type(error).__name__}: {message[:_MOST_TEXT]}".rstrip(": ") + ".")
     if len(message) > _MOST_TEXT and len(error.args) == 1:
@@ -114,6 +112,21 @@ def _told(error: BaseException, has_frames: bool, told: Told) -> BaseException:
     elif error.args == ("",):  # Monty has no exceptions without a message
         error.args = ()
     return error
+
+
+def unsupported(feature: str, message: str = "") -> UnsupportedFeatureError:
+    """The error for code that uses a part of Python which Monty lacks.
+
+    Args:
+        feature: what it is.
+        message: what Monty says.
+    """
+    said = f" ({message[:500]})" if message else ""
+    return UnsupportedFeatureError(
+        f"The code needs {feature}, which Monty, the interpreter that runs it, does not have{said}. Write it without, "
+        "or run it with opto.sandbox.Subprocess, which runs all of Python.",
+        feature=feature,
+    )
 
 
 def _limit(error: BaseException, message: str, has_frames: bool, limits: Limits) -> LimitExceededError | None:
@@ -125,7 +138,7 @@ def _limit(error: BaseException, message: str, has_frames: bool, limits: Limits)
     if isinstance(error, MemoryError) and message.startswith("memory limit exceeded"):
         if not has_frames and message.endswith(f"> {limits.output} bytes"):
             return LimitExceededError(
-                f"The code printed more than the {limits.output:,} bytes that it may.",
+                f"The code printed more than the {limits.output:,} bytes that it may; raise it with output=.",
                 limit="output",
                 allowed=limits.output,
             )
@@ -142,7 +155,7 @@ def _limit(error: BaseException, message: str, has_frames: bool, limits: Limits)
             allowed=limits.recursion,
         )
     if message.startswith("suspension limit"):
-        return LimitExceededError("The code called host functions too often.", limit="calls", allowed=2**31 - 1)
+        return too_many_calls(limits)
     return None
 
 
@@ -152,6 +165,15 @@ def too_long(limits: Limits) -> LimitExceededError:
         f"The code ran for more than the {limits.seconds:g} seconds that it may; raise it with seconds=.",
         limit="seconds",
         allowed=limits.seconds,
+    )
+
+
+def too_many_calls(limits: Limits) -> LimitExceededError:
+    """The error for code that called back too often."""
+    return LimitExceededError(
+        f"The code called functions of the program more than {limits.host_calls:,} times; raise it with host_calls=.",
+        limit="host_calls",
+        allowed=limits.host_calls,
     )
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from opto.errors import CodeError, CrossingError, LimitExceededError, SandboxError, UnsupportedFeatureError
 from opto.sandbox._factory import names_of
-from opto.sandbox.monty.adapting import Adapted, adapt
+from opto.sandbox.bindings import host_functions
+from opto.sandbox.monty.adapting import Adapted, adapt, passed_by
 from opto.sandbox.monty.calls import Call, run, run_async
-from opto.sandbox.monty.failures import Limits
+from opto.sandbox.monty.failures import Limits, unsupported
 from opto.sandbox.monty.namespace import Surroundings, class_texts, surroundings
 from opto.sandbox.monty.values import CHECK, decode_text
 from opto.sandbox.monty.workers import Workers
-from opto.sandbox.remote_errors import RemoteText
+from opto.sandbox.remote_errors import RemoteFrame, RemoteText
 
 __all__ = ["Monty"]
 
@@ -53,17 +55,19 @@ class Monty:
       inside changes nothing here.
     - Modules, and functions and classes of modules, are imported inside, from among those that Monty has.
     - Functions in `host` are called back, in the caller's thread and context. Other functions have no meaning inside.
-    - What a text prints is dropped.
 
     Args:
         seconds: how long a call may run, host functions not counted.
         memory: bytes that it may take.
         recursion: how many calls may be inside each other.
+        output: bytes that it may print.
         host: functions that the text may call by name: an iterable of functions, or a mapping from names to them.
+        host_calls: how many times a call may call them.
+        on_output: called with what a call printed, if it printed; by default, that is dropped.
 
     Raises:
-        ValueError: a limit is not positive, or a host function has no name.
-        TypeError: a host function is not callable.
+        ValueError: a limit is out of range, or a host function has no name by which it can be called.
+        TypeError: a host function is not callable, or has no name.
     """
 
     def __init__(
@@ -72,13 +76,20 @@ class Monty:
         seconds: float = 5.0,
         memory: int = 256 * 2**20,
         recursion: int = 1000,
+        output: int = 2**20,
         host: Iterable[Callable[..., Any]] | Mapping[str, Callable[..., Any]] = (),
+        host_calls: int = 10_000,
+        on_output: Callable[[str], Any] | None = None,
     ) -> None:
-        for name, value in (("seconds", seconds), ("memory", memory), ("recursion", recursion)):
+        for name, value in {"seconds": seconds, "memory": memory, "recursion": recursion}.items():
             if not value > 0:
                 raise ValueError(f"{name} must be > 0, got {value!r}.")
-        self._limits = Limits(float(seconds), int(memory), int(recursion))
-        self._host = _by_name(host)
+        for name, value in {"output": output, "host_calls": host_calls}.items():
+            if not value >= 0:
+                raise ValueError(f"{name} must be >= 0, got {value!r}.")
+        self._limits = Limits(float(seconds), int(memory), int(recursion), int(output), int(host_calls))
+        self._host = host_functions(host)
+        self._on_output = on_output
         self._hosted = {id(function): name for name, function in self._host.items()}
         self._stand_ins = {name: _stand_in(name) for name in self._host}
         self._workers = Workers(self._limits.seconds)
@@ -94,11 +105,12 @@ class Monty:
             SandboxUnavailableError: the interpreter cannot be started.
         """
         program = _parsed(source, name)
-        call = self._call(program, namespace, f"str(type({name}).__name__)", ())
+        call = self._call(program, namespace, f"__opto_kind({name})", ())
+        pool = self._workers.pool()
         try:
-            kind = run(self._workers.pool(), call)
+            kind = run(pool, call)
         except UnsupportedFeatureError as error:
-            raise _with_source(UnsupportedFeatureError(str(error), feature=error.feature), source) from error
+            raise _unsupported(error, source) from error
         except (CrossingError, LimitExceededError) as error:
             raise _failed(name, error, source) from error
         except SandboxError:
@@ -121,16 +133,25 @@ class Monty:
         prelude = _prelude(program, found)
         classes = {cls.__name__: cls for cls in found.incoming.classes}
         known = ", ".join(
-            f"({name}, {[each.name for each in _fields(cls)]!r})" for cls, name in found.incoming.classes.items()
+            f"({name}, {[each.name for each in dataclasses.fields(cls)]!r})"
+            for cls, name in found.incoming.classes.items()
         )
         code = f"{prelude}{program.adapted.text}\n__opto_check({expression}, [{known}])"
         return Call(
-            code, prelude.count("\n"), program.text, found.inputs, self._host, found.refused, classes, self._limits
+            code,
+            prelude.count("\n"),
+            program.text,
+            found.inputs,
+            self._host,
+            found.refused,
+            classes,
+            self._limits,
+            self._on_output,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        limits = self._limits
-        return _make, (type(self), limits.seconds, limits.memory, limits.recursion, self._host)
+        limits = dataclasses.asdict(self._limits)
+        return functools.partial(type(self), **limits, host=self._host, on_output=self._on_output), ()
 
 
 @dataclass(frozen=True)
@@ -149,7 +170,7 @@ class _Program:
     text: RemoteText
     adapted: Adapted
     names: tuple[str, ...] = ()
-    is_async: bool = field(default=False)
+    is_async: bool = False
 
 
 def _parsed(source: str, name: str) -> _Program:
@@ -172,10 +193,24 @@ def _parsed(source: str, name: str) -> _Program:
         defined = ", ".join(sorted(names.bound)) or "nothing"
         message = f"The code must define {name!r} at its top level, but it defines {defined}."
         raise _with_source(CodeError(message), source)
+    method = passed_by(tree)
+    if method is not None:
+        cause = unsupported(f"the method {method.name} of a class")
+        place = RemoteFrame("<module>", method.lineno)
+        raise _unsupported(cause, source) from text.placed(cause, [place])
     read = (names.read - names.bound) | (names.read_at_once & names.bound - _defined(tree))
-    definitions = [each for each in ast.walk(tree) if getattr(each, "name", None) == name]
-    is_async = bool(definitions) and isinstance(definitions[-1], ast.AsyncFunctionDef)
+    is_async = any(isinstance(each, ast.AsyncFunctionDef) for each in _definitions(tree, name))
     return _Program(name, text, adapted, tuple(sorted(read)), is_async)
+
+
+def _definitions(tree: ast.AST, name: str) -> Iterator[ast.AST]:
+    """The functions of this name that are defined outside of functions and classes."""
+    for each in ast.iter_child_nodes(tree):
+        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            if each.name == name:
+                yield each
+        else:
+            yield from _definitions(each, name)
 
 
 def _defined(tree: ast.Module) -> set[str]:
@@ -203,12 +238,6 @@ def _decoded(name: str) -> str:
     return name.removeprefix("__opto_encoded_")
 
 
-def _fields(cls: type) -> tuple[Any, ...]:
-    import dataclasses
-
-    return dataclasses.fields(cls)
-
-
 def _perform(runner: Monty, program: _Program, namespace: Mapping[str, Any], /, *args: Any, **kwargs: Any) -> Any:
     """Call a text."""
     expression = f"{program.name}(*__opto_args, **__opto_kwargs)"
@@ -222,16 +251,6 @@ async def _perform_async(
     expression = f"await {program.name}(*__opto_args, **__opto_kwargs)"
     pool = await runner._workers.async_pool()
     return await run_async(pool, runner._call(program, namespace, expression, (args, kwargs)))
-
-
-def _by_name(host: Any) -> dict[str, Callable[..., Any]]:
-    functions = dict(host) if isinstance(host, Mapping) else {getattr(each, "__name__", ""): each for each in host}
-    for name, function in functions.items():
-        if not callable(function):
-            raise TypeError(f"host must hold functions, but {name!r} is {function!r}.")
-        if not isinstance(name, str) or not name.isidentifier():
-            raise ValueError(f"host must say how to call {function!r}: give a mapping, host={{'name': function}}.")
-    return functions
 
 
 def _stand_in(name: str) -> Callable[..., Any]:
@@ -249,10 +268,10 @@ def _failed(name: str, error: Exception, source: str) -> CodeError:
     return _with_source(CodeError(f"The code of {name!r} fails while it is being defined: {reason}"), source)
 
 
+def _unsupported(error: UnsupportedFeatureError, source: str) -> CodeError:
+    return _with_source(UnsupportedFeatureError(str(error), feature=error.feature), source)
+
+
 def _with_source(error: CodeError, source: str) -> CodeError:
     error.source = source
     return error
-
-
-def _make(cls: type[Monty], seconds: float, memory: int, recursion: int, host: Any) -> Monty:
-    return cls(seconds=seconds, memory=memory, recursion=recursion, host=host)

@@ -24,6 +24,8 @@ _SCALARS = frozenset({type(None), bool, int, float, complex, bytes})
 
 # Answers (True, value) or (False, place, type). Taking its words from arguments keeps it whole whatever the text binds.
 CHECK = """\
+def __opto_kind(value, type=type):
+    return type(value).__name__
 def __opto_check(value, classes, type=type, set=set, map=map, str=str, repr=repr, list=list, tuple=tuple, dict=dict,
         frozenset=frozenset, len=len, getattr=getattr, scalars={type(None), bool, int, float, complex, str, bytes}):
     if type(value) in scalars:
