@@ -36,7 +36,7 @@ def phase(z: complex, /) -> float:
 def polar(z: complex, /) -> tuple[float, float]:
     """The length and the angle."""
     z = complex(z)
-    return math.hypot(z.real, z.imag), math.atan2(z.imag, z.real)
+    return abs(z), math.atan2(z.imag, z.real)
 
 
 def rect(r: float, phi: float, /) -> complex:

@@ -49,7 +49,9 @@ def heappush(heap: list[Any], item: Any) -> None:
 
 def heappop(heap: list[Any]) -> Any:
     """Take the smallest item."""
-    last = heap.pop() if heap else [].pop()
+    if not heap:
+        raise IndexError("index out of range")
+    last = heap.pop()
     if not heap:
         return last
     smallest = heap[0]
