@@ -6,23 +6,30 @@
 #   make test ARGS='-k bundle -x'   with arguments for pytest
 #   make demo PART=code             one part: classify, code, numbers, questions
 #   make test-local                 the tests that need the local model
-#   make test-stress               2,000 steps against a model server that fails half of the time
+#   make stress                     kills while saving, fuzzing, and a server that fails half of the time;
+#                                   ARGS='--kills 50 --seconds 60 --steps 200' for less
+#   make test-stress                the last of these alone: 2,000 steps
 #   make malformed                  how many of 200 malformed answers are recovered
 #   make check                      lint, format, types, floors
 #   make bench                      time and memory, side by side with other systems
 #   make bench-optimizers           every optimizer with a simulated model, beside trace-opt's; ARGS='--seeds 3' for a quick look
+#   make bench-programs             HumanEval and MBPP through each runner; ARGS=FOLDER if the data is elsewhere
+#   make bench-monty                what a call through Monty costs
 #   make clean                      remove what the targets made
 
 ARGS ?=
 only := $(if $(filter command,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
-.PHONY: demo test check bench clean malformed test-stress test-local
+.PHONY: demo test check bench clean malformed stress test-stress test-local
 
 demo:
 	@python3 -m tools.run_in --local demo demo,svg -m examples.demo $(PART) $(ARGS)
 
 test:
 	@python3 -m tools.run_tests $(only) $(ARGS)
+
+stress:
+	@python3 -m tools.run_in test test -m tests.stress $(ARGS)
 
 test-stress:
 	@python3 -m tools.run_in test test -m tests.stress.failing_server $(ARGS)
@@ -41,6 +48,12 @@ bench:
 
 bench-optimizers:
 	@python3 -m benchmarks.optimizers $(ARGS)
+
+bench-programs:
+	@python3 -m tools.run_in bench-programs monty,sandbox -m benchmarks.programs $(ARGS)
+
+bench-monty:
+	@python3 -m tools.run_in bench-programs monty,sandbox -m benchmarks.sandbox_monty $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -81,11 +81,12 @@ class Appending:
         Raises:
             FileFormatError: the file is damaged there.
         """
-        if not 0 < start < self._size:
+        if start >= self._size:
             return []
         self._file.seek(start)
         documents, _ = _documents(self._file.read(), self._path)
-        return [_exchange(document, number, self._path) for number, document in enumerate(documents, start=1)]
+        added = documents if start else documents[1:]  # behind the header
+        return [_exchange(document, number, self._path) for number, document in enumerate(added, start=1)]
 
     def add(self, exchange: dict[str, Any], *, answered_by: str) -> int:
         """Write an exchange to the end, durably; returns the size of the file.
@@ -132,13 +133,13 @@ def _exchange(document: Any, number: int, path: Path) -> dict[str, Any]:
 def _mend_end(file: BinaryIO) -> int:
     """Let the file end with a whole document and a line break; returns its size."""
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - 2))
-    if size == 0 or file.read() == b"}\n":
+    file.seek(max(0, size - 3))
+    if size == 0 or file.read() == b"\n}\n":
         return size
     file.seek(0)
     data = file.read()
     whole = data.rfind(b"\n}", 0, len(data.rstrip()))
-    if whole + 2 == len(data.rstrip()):
+    if whole >= 0 and whole + 2 == len(data.rstrip()):
         return file.write(b"\n") + size
     file.truncate(whole + 2 if whole >= 0 else 0)
     file.seek(0, os.SEEK_END)

@@ -59,20 +59,18 @@ def complaint(kind: Any, data: Any, time: Any) -> str | None:
     """
     if not isinstance(kind, str) or not isinstance(data, dict) or not _is_number(time):
         return "it must have a text `event`, an object `data` and a number `time`"
-    missing = next((name for name in _NEEDED.get(kind, ()) if name not in data), None)
+    belongs = kind == "call" or data.get("identity") is not None  # other events are passed over by all readers
+    missing = next((name for name in _NEEDED.get(kind, ()) if belongs and name not in data), None)
     if missing is not None:
         return f"it has no `{missing}`"
-    fields = _FIELDS.get(kind)
-    if fields is None:
-        fields = {}
-    for name, kinds in (*_ABOUT.items(), *fields.items()):
+    for name, kinds in {**_ABOUT, **_FIELDS.get(kind, {})}.items():
         if name in data and not _is(data[name], kinds):
             return f"`{name}` is {type(data[name]).__name__}"
     return _inside(kind, data)
 
 
 def _inside(kind: str, data: dict[str, Any]) -> str | None:
-    if kind in ("request", "call") and not all(isinstance(message, dict) for message in data["messages"]):
+    if kind in ("request", "call") and not all(isinstance(message, dict) for message in data.get("messages", ())):
         return "`messages` must hold objects"
     if kind == "problem" and not _is_feedback(data.get("feedback")):
         return "`feedback` must have pairs as `outputs`"

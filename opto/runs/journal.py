@@ -22,6 +22,7 @@ __all__ = ["FORMAT", "NAME", "VERSION", "Journal", "read_lines"]
 FORMAT = "opto.run"
 VERSION = 1
 NAME = "events.jsonl"
+_BEGINNING = f'{{"format":"{FORMAT}"'.encode()
 
 
 class Journal:
@@ -72,7 +73,9 @@ class Journal:
 
 
 def read_lines(path: Path) -> list[Any]:
-    """The documents of a record, one a line. A torn last line is left out with a warning.
+    """The documents of a record, one a line; none where a process was killed before the first was whole.
+
+    A torn last line is left out with a warning.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -88,7 +91,8 @@ def read_lines(path: Path) -> list[Any]:
             warnings.warn(f"{path}: the last line was not written to its end and is left out", OptoWarning, 3)
         else:
             documents.append(whole)
-    _check_header(documents[0] if documents else None, path)
+    if documents or not _BEGINNING.startswith(data[: len(_BEGINNING)]):
+        _check_header(documents[0] if documents else None, path)
     return documents
 
 
@@ -122,7 +126,7 @@ def _mend(descriptor: int, path: Path) -> int:
         return 0
     with open(path, "rb") as file:
         first = file.readline()
-        if not first.endswith(b"\n") and first.startswith(f'{{"format":"{FORMAT}"'.encode()):
+        if not first.endswith(b"\n") and _BEGINNING.startswith(first[: len(_BEGINNING)]):
             os.ftruncate(descriptor, 0)  # killed while the very first line was written
             return 0
         _check_header(_parsed_or_none(first), path)

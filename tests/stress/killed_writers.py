@@ -8,8 +8,10 @@ cannot pass for whole: it says its number at its beginning, at its end, and in i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,9 +201,13 @@ WRITERS = {
 
 
 def main(name: str, folder: str, descriptor: str) -> None:
-    """Write until somebody ends it, and tell of each completed write."""
+    """Say -1, write until somebody ends it, and tell of each completed write."""
     writer, place = WRITERS[name], Path(folder)
-    for number in writer.write(place, writer.read(place) + 1):
+    with tempfile.TemporaryDirectory() as elsewhere, contextlib.closing(writer.write(Path(elsewhere), 0)) as writes:
+        next(writes)  # so that all is imported
+    start = writer.read(place) + 1
+    os.write(int(descriptor), b"-1\n")  # ready
+    for number in writer.write(place, start):
         os.write(int(descriptor), b"%d\n" % number)
 
 

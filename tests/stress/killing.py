@@ -36,7 +36,7 @@ from opto.errors import OptoWarning
 from .killed_writers import WRITERS
 
 _LONGEST = 0.4
-"""Seconds from the first completed write to the kill, at most."""
+"""Seconds from the moment before the first write to the kill, at most; the early moments are drawn more often."""
 _ROOT = Path(__file__).parents[2]
 
 
@@ -63,13 +63,13 @@ class Deaths:
         return "\n".join(rows)
 
 
-def kill_one(name: str, folder: Path, seconds: float) -> int:
-    """Let a child write, and kill it after so many seconds of writing; returns the last write that it told of.
+def kill_one(name: str, folder: Path, seconds: float) -> list[int]:
+    """Let a child write, and kill it after so many seconds of writing; returns the writes that it told of.
 
     Args:
         name: of the writer.
         folder: where it writes; what is there already is gone on with.
-        seconds: from its first completed write on.
+        seconds: from the moment before its first write on.
     """
     reading, writing = os.pipe()
     child = subprocess.Popen(
@@ -100,11 +100,11 @@ def kill_one(name: str, folder: Path, seconds: float) -> int:
         child.kill()
         child.wait()
         os.close(reading)
-    return max((int(line) for line in told.split(b"\n")[:-1]), default=-1)
+    return sorted({int(line) for line in told.split(b"\n")[:-1]} - {-1})
 
 
-def check(name: str, folder: Path, last: int, deaths: Deaths) -> None:
-    """Read what a killed child left, and note what is wrong with it."""
+def check(name: str, folder: Path, last: int, deaths: Deaths) -> int:
+    """Read what a killed child left, note what is wrong with it, and return its last write, -1 for none."""
     writer = WRITERS[name]
     try:
         with warnings.catch_warnings(record=True) as said:
@@ -112,7 +112,7 @@ def check(name: str, folder: Path, last: int, deaths: Deaths) -> None:
             found = writer.read(folder)
     except Exception as error:
         deaths.failures.append(f"{name}, kill {deaths.kills[name]}: {type(error).__name__}: {error}")
-        return
+        return -1
     deaths.torn[name] += len(said)
     if found < last:
         deaths.failures.append(f"{name}, kill {deaths.kills[name]}: holds write {found}, but {last} had returned")
@@ -123,6 +123,7 @@ def check(name: str, folder: Path, last: int, deaths: Deaths) -> None:
         deaths.failures.append(f"{name}, kill {deaths.kills[name]}: left {[path.name for path in files]}")
     for path in temporary:
         os.utime(path, (0, 0))  # as if time had passed: the next write removes it
+    return found
 
 
 def kill_many(count: int, *, seed: int = 0, only: str = "") -> Deaths:
@@ -135,6 +136,7 @@ def kill_many(count: int, *, seed: int = 0, only: str = "") -> Deaths:
     """
     deaths, moments = Deaths(), random.Random(seed)
     names = [name for name in WRITERS if only in name]
+    held: dict[Path, int] = {}
     with tempfile.TemporaryDirectory() as temporary:
         for number in range(count):
             name = names[number % len(names)]
@@ -142,9 +144,9 @@ def kill_many(count: int, *, seed: int = 0, only: str = "") -> Deaths:
             folder = Path(temporary, f"{name}-{turn // 2}")  # every second time the files are gone on with
             folder.mkdir(exist_ok=True)
             deaths.kills[name] += 1
-            last = kill_one(name, folder, moments.random() * _LONGEST)
-            deaths.writes[name] += last + 1
-            check(name, folder, last, deaths)
+            told = kill_one(name, folder, moments.random() ** 2 * _LONGEST)
+            deaths.writes[name] += len(told)
+            held[folder] = check(name, folder, max([*told, held.get(folder, -1)]), deaths)
     return deaths
 
 
