@@ -12,7 +12,7 @@ same name and fields, without methods, is built from them.
 from __future__ import annotations
 
 import dataclasses
-import uuid
+import os
 from typing import Any
 
 from opto.errors import CrossingError
@@ -118,7 +118,7 @@ class Incoming:
         return self.classes.setdefault(cls, f"__opto_class{len(self.classes)}")
 
     def _instance(self, value: Any, kind: type, place: str, depth: int) -> Any:
-        self.word = self.word or uuid.uuid4().hex
+        self.word = self.word or os.urandom(16).hex()
         self.name_of(kind)
         number = list(self.classes).index(kind)
         parts = {
