@@ -12,9 +12,11 @@ if __name__ == "__main__":
     sys.path[:0] = sys.argv[1].split(os.pathsep)
 
 import builtins
+import contextlib
 import inspect
 import types
 from collections.abc import Callable
+from os import read, write
 from typing import Any
 
 from opto.errors import CodeError
@@ -44,6 +46,7 @@ class Worker:
         self._classes: dict[str, Any] = {}
         self._host_errors: dict[int, int] = {}
         self._function: Callable[..., Any] | None = None
+        self._reserve = bytes(1 << 21)
 
     def serve(self) -> None:
         """Answer messages until the program hangs up."""
@@ -65,21 +68,21 @@ class Worker:
         return kind, self._read(length)
 
     def _read(self, length: int) -> bytes:
-        data = os.read(self._reading, min(length, 1 << 20)) if length else b""
+        data = read(self._reading, min(length, 1 << 20)) if length else b""
         if len(data) == length:
             return data
         parts, left = [data], length - len(data)
         while left:
             if not parts[-1]:
                 os._exit(0)  # the program has hung up
-            parts.append(os.read(self._reading, min(left, 1 << 20)))
+            parts.append(read(self._reading, min(left, 1 << 20)))
             left -= len(parts[-1])
         return b"".join(parts)
 
     def _send(self, kind: int, payload: bytes) -> None:
         data = memoryview(wire.frame(kind, payload))
         while data:
-            data = data[os.write(self._writing, data) :]
+            data = data[write(self._writing, data) :]
 
     def _value(self, payload: bytes) -> Any:
         return unpack(payload, limits=self._limits, classes=self._class)
@@ -121,6 +124,8 @@ class Worker:
             described = {"kind": _kind_of(self._function), "doc": _doc_of(self._function)}
             answer = wire.DEFINED, pack(described)
         except CodeError as error:
+            if isinstance(error.__cause__, MemoryError):
+                self._make_room(error.__cause__)
             cause = None if error.__cause__ is None else reported(error.__cause__, _OWN, self._host_errors)
             answer = wire.UNDEFINED, pack({"message": str(error)[:20_000], "cause": cause})
         except BaseException as error:
@@ -167,10 +172,21 @@ class Worker:
                 result = _driven(result)
             answer = wire.RESULT, pack(result, limits=self._limits, root="the result")
         except BaseException as error:  # SystemExit too: it is the program that decides when to end
+            if isinstance(error, MemoryError):
+                self._make_room(error)
             answer = wire.ERROR, pack(reported(error, _OWN, self._host_errors))
             self._host_errors.clear()
         _flush()
         self._send(*answer)
+
+    def _make_room(self, error: MemoryError) -> None:
+        """Let go of what fills the memory, to be able to tell of it."""
+        self._reserve = b""
+        traceback = error.__traceback__
+        while traceback is not None:
+            with contextlib.suppress(RuntimeError):  # our own frames still run
+                traceback.tb_frame.clear()
+            traceback = traceback.tb_next
 
     # ---- functions of the program
 
@@ -258,6 +274,15 @@ def _flush() -> None:
             continue
 
 
+def _keep_builtins() -> None:
+    """Give the modules that serve the program builtins of their own: code may put anything in place of `len`."""
+    for name in ("worker", "wire", "crossing", "raised", "stand_ins"):
+        own = vars(sys.modules[f"opto.sandbox.{name}"])
+        for word, value in vars(builtins).items():
+            if not word.startswith("__"):
+                own.setdefault(word, value)
+
+
 def main() -> None:
     """Take over the standard streams for the wire, give output a pipe of its own, and serve."""
     from opto.sandbox.walls import die_with_parent
@@ -275,6 +300,7 @@ def main() -> None:
     import msgpack  # noqa: F401 - while it can be read for sure
     import sandlock  # noqa: F401
 
+    _keep_builtins()
     Worker(reading, writing).serve()
 
 
