@@ -34,6 +34,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from opto.secrets import redact_text
+
 __all__ = [
     "BackwardError",
     "BudgetExceededError",
@@ -69,7 +71,10 @@ __all__ = [
 
 
 class OptoError(Exception):
-    """Base of every exception that opto raises on purpose."""
+    """Base of every exception that opto raises on purpose. Keys and tokens in its message are struck out."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*[redact_text(each) if type(each) is str else each for each in args])
 
 
 class ExecutionError(OptoError):
@@ -304,7 +309,10 @@ class ReplayError(ModelError, LookupError):
 
 
 class OptoWarning(UserWarning):
-    """Base of every warning that opto gives."""
+    """Base of every warning that opto gives. Keys and tokens in its message are struck out."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*[redact_text(each) if type(each) is str else each for each in args])
 
 
 class UnreachedFeedbackWarning(OptoWarning):

@@ -12,7 +12,7 @@ from typing import Any
 from opto.errors import MissingExtraError
 from opto.llm.model import Messages, Model
 from opto.llm.withheld import present, restored, withheld
-from opto.runs.secrets import remember_secrets
+from opto.secrets import remember_secrets
 
 __all__ = ["AutoGen"]
 

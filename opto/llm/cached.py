@@ -24,7 +24,7 @@ from opto.llm.response import Response
 from opto.llm.totals import tell_replayed
 from opto.llm.wrapper import Wrapper
 from opto.runs.files import open_appending
-from opto.runs.secrets import redact_json
+from opto.secrets import redact_json
 
 __all__ = ["Cached"]
 
@@ -49,7 +49,7 @@ class Cached(Wrapper):
     occurrence. The n-th equal request of a run gets the n-th answer, so several samples of one question stay several,
     and the next run gets the same ones in the same order. `reserve` gives the number, as for `opto.llm.Recorded`.
 
-    The key is a hash, and only answers are stored, as JSON, with secrets struck out (`opto.runs.secrets`): neither the
+    The key is a hash, and only answers are stored, as JSON, with secrets struck out (`opto.secrets`): neither the
     request nor a key or header is written. Only the user who runs the program can read them.
     Threads and processes may share a folder. Answers from it cost no budget. A request that fails is not kept.
 

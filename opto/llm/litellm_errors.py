@@ -13,7 +13,7 @@ from typing import Any
 
 from opto.errors import ModelAccessError, ModelError, ModelResponseError, ModelTimeoutError
 from opto.llm.retry_rules import is_transient_status, retry_after
-from opto.runs.secrets import redact_message
+from opto.secrets import redact_message
 
 __all__ = ["translated"]
 

@@ -14,7 +14,7 @@ from opto.llm.model import Messages, Model
 from opto.llm.redacting import logger
 from opto.llm.request import request_data
 from opto.runs.files import read_file, write_atomic
-from opto.runs.secrets import redact
+from opto.secrets import redact
 
 __all__ = ["Manual"]
 
@@ -25,7 +25,7 @@ class Manual(Model):
     The request `0001.request.md` has the messages in full; the answer is the text of `0001.answer.md`, without line
     breaks at its end. Numbers go up without a gap, also when several threads or processes share the folder. An answer
     is taken when its file is not empty and did not change between two looks at it. Secrets are struck out of requests
-    (`opto.runs.secrets`), and only the user who runs the program can read them.
+    (`opto.secrets`), and only the user who runs the program can read them.
 
         model = Recorded("exchanges.json", Manual("inbox"), mode="auto", answered_by="Ada")
 

@@ -17,7 +17,7 @@ from opto.llm.recording import Appending, read_recording
 from opto.llm.request import canonical_text, request_data
 from opto.llm.response import Response
 from opto.llm.totals import tell_replayed
-from opto.runs.secrets import redact
+from opto.secrets import redact
 
 __all__ = ["Recorded"]
 
@@ -32,7 +32,7 @@ class Recorded(Model):
         model = Recorded("exchanges.json")                                   # answers from the file alone
 
     An exchange is found by its request (messages and options; neither keys, headers, addresses nor time-outs count or
-    are ever written; secrets in texts are struck out, see `opto.runs.secrets`) and by its occurrence: the n-th equal
+    are ever written; secrets in texts are struck out, see `opto.secrets`) and by its occurrence: the n-th equal
     request gets the n-th answer. Occurrences are counted in the order of the calls. Who sends requests concurrently
     calls `reserve` for each of them beforehand, in order; so the driver of the optimizers does. A request that fails is
     not recorded, and its number is given to the next equal one. Several processes may record in one file: what another

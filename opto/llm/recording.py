@@ -3,7 +3,7 @@
 The first document is the header; each further one is an exchange. A text of several lines is written as
 `{"lines": [...]}`, one line of the text on one line of the file, so that a prompt reads as it was sent and `diff` shows
 the line that changed. A new exchange is appended in a single write, under a lock between
-processes. Keys and tokens are struck out (`opto.runs.secrets`); only the user who records can read the file.
+processes. Keys and tokens are struck out (`opto.secrets`); only the user who records can read the file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from opto.errors import FileFormatError, OptoWarning
 from opto.runs.files import open_appending, read_file
-from opto.runs.secrets import redact
+from opto.secrets import redact
 
 __all__ = ["FORMAT", "VERSION", "Appending", "append_exchange", "read_recording"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from opto.runs.secrets import redact_message
+from opto.secrets import redact_message
 
 __all__ = ["RedactingFilter", "guard_libraries", "logger"]
 

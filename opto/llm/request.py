@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from opto.runs.secrets import is_secret_name, remember_secrets
+from opto.secrets import is_secret_name, remember_secrets
 
 if TYPE_CHECKING:
     from opto.llm.model import Messages

@@ -9,7 +9,7 @@ from opto.llm.litellm_errors import translated
 from opto.llm.loading import load_litellm
 from opto.llm.model import Messages, Model
 from opto.llm.withheld import present, restored, shown, withheld
-from opto.runs.secrets import remember_secrets
+from opto.secrets import remember_secrets
 
 __all__ = ["LiteLLM"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opto.errors import ModelAccessError
-from opto.runs.secrets import REDACTED, is_secret_name, known_secrets, variable_of
+from opto.secrets import REDACTED, is_secret_name, known_secrets, variable_of
 
 __all__ = ["Withheld", "present", "restored", "shown", "withheld"]
 

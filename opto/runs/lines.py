@@ -3,7 +3,7 @@
 Where a text may stand, `{"text": 7, "is": "..."}` is that text, which gets the number 7, and `{"text": 7}` is the same
 text again. Numbers hold until the next header. This is done for the texts that repeat: the messages of a request, and
 the calls and the prompt of a problem. No JSON value of these places is an object otherwise.
-Keys and tokens are struck out, see `opto.runs.secrets`.
+Keys and tokens are struck out, see `opto.secrets`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from opto.errors import FileFormatError
 from opto.runs.events import Event
-from opto.runs.secrets import redact_json
+from opto.secrets import redact_json
 
 __all__ = ["LineWriter", "plain_event", "resolved"]
 

@@ -191,7 +191,7 @@ class Model(Module):
     def load(self, path: str | Path) -> None:
         """Read what `save` wrote; existing parameter objects are kept, and get the saved values."""
         from opto.runs import codec
-        from opto.runs.secrets import REDACTED
+        from opto.secrets import REDACTED
 
         content = codec.load(path, kind="model")
         if not isinstance(content, dict) or content.keys() != {"parameters", "attributes"}:
@@ -228,7 +228,7 @@ class Model(Module):
             ValueError: if something that the program needs cannot be written as source; the message names it.
         """
         from opto.runs.files import write_atomic
-        from opto.runs.secrets import REDACTED, holds_secret, redact_text
+        from opto.secrets import REDACTED, holds_secret, redact_text
         from opto.trace.export import export_class
 
         original = next(each for each in type(self).__mro__ if each.__name__ == self.reserved_cls_name)

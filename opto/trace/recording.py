@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from weakref import ref
 
 from opto.errors import CodeError, ExecutionError
-from opto.runs.secrets import redact_text
+from opto.secrets import redact_text
 from opto.trace.context import AMBIENT
 from opto.trace.nodes import ExceptionNode, MessageNode, Node, ParameterNode
 from opto.trace.registry import FIRST_SWEEP, GRAPH

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from opto.errors import MissingExtraError
 from opto.runs.files import write_atomic
-from opto.runs.secrets import redact_text
+from opto.secrets import redact_text
 
 __all__ = ["notebook_bundle", "save_picture", "to_png", "to_svg"]
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from opto.llm.request import canonical_text, request_data
-from opto.runs.secrets import is_secret_name
+from opto.secrets import is_secret_name
 
 MESSAGES = [{"role": "user", "content": "hello"}]
 

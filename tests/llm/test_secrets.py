@@ -22,7 +22,7 @@ import opto.runs
 from opto.errors import ModelAccessError, ModelError, SecretWarning
 from opto.llm import Cached, Failover, LiteLLM, Manual, Recorded, Retrying
 from opto.optimizers import OptoPrime
-from opto.runs.secrets import REDACTED
+from opto.secrets import REDACTED
 from opto.testing import ModelServer
 from opto.trace import ExecutionError, bundle, model, node
 

@@ -36,7 +36,7 @@ from opto.errors import FileFormatError, SecretWarning
 from opto.runs.codec.decoding import FORMAT, VERSION, decode_document
 from opto.runs.codec.encoding import Encoder, layout
 from opto.runs.files import read_file, write_atomic
-from opto.runs.secrets import REDACTED, holds_secret, redact
+from opto.secrets import REDACTED, holds_secret, redact
 
 __all__ = ["dumps", "load", "loads", "save"]
 
@@ -78,7 +78,7 @@ def loads(text: str, *, kind: str = "value", allow_pickle: bool = False) -> Any:
 def save(path: str | os.PathLike[str], value: Any, *, kind: str, allow_pickle: bool = False) -> None:
     """Write a value to a file, in one step: a failure leaves the old file as it was.
 
-    Keys and passwords that this process knows (`opto.runs.secrets.known_secrets`) are not written: `[redacted]` stands
+    Keys and passwords that this process knows (`opto.secrets.known_secrets`) are not written: `[redacted]` stands
     in their place.
 
     Args:

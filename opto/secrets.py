@@ -59,12 +59,22 @@ class _Shape(NamedTuple):
     """A kind of key: a text that is in each of them and can be looked for fast, and its pattern."""
 
     mark: str
-    pattern: re.Pattern[str]
+    expression: str
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        return _compiled(self.expression)
+
+
+@functools.cache
+def _compiled(expression: str, flags: int = 0) -> re.Pattern[str]:
+    """Compiled when first needed: most processes never meet a key."""
+    return re.compile(expression, flags)
 
 
 def _shape(mark: str, rest: str) -> _Shape:
     # The mark comes first, and that it begins a word is asked afterwards: so the search leaps from mark to mark.
-    return _Shape(mark, re.compile(rf"{re.escape(mark)}(?<![\w-]{re.escape(mark)}){rest}"))
+    return _Shape(mark, rf"{re.escape(mark)}(?<![\w-]{re.escape(mark)}){rest}")
 
 
 # Long runs of letters and digits mixed: `sk-learn-pipeline-2` is no key. Every repetition is bounded, so that a text
@@ -89,17 +99,14 @@ _SHAPES = (
     _shape("eyJ", r"[\w-]{17,4000}\.eyJ[\w-]{17,8000}\.[\w-]{17,2000}"),
     _Shape(
         "PRIVATE KEY-----",
-        re.compile(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[^-]{40,8000}-----END [A-Z ]{0,20}PRIVATE KEY-----"),
+        r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[^-]{40,8000}-----END [A-Z ]{0,20}PRIVATE KEY-----",
     ),
 )
 _IN_MESSAGES = (
-    re.compile(r"(\b(?:bearer|basic)\s{1,4})(?=[A-Za-z._~+/-]{0,200}[\d=])[\w.~+/=-]{8,4000}", re.IGNORECASE),
-    re.compile(
-        r"""((?:api[_-]?key|authorization|access[_-]?token|auth[_-]?token|client[_-]?secret|password)["']?\s{0,4}"""
-        r"""[:=]\s{0,4}["']?(?:b?["'])?)(?!\[redacted)[\w.~+/=@!$%^&*-]{8,4000}""",
-        re.IGNORECASE,
-    ),
-    re.compile(r"(://[^\s:/@]{1,100}:)[^\s/@]{1,200}(?=@)"),
+    r"(\b(?:bearer|basic)\s{1,4})(?=[A-Za-z._~+/-]{0,200}[\d=])[\w.~+/=-]{8,4000}",
+    r"""((?:api[_-]?key|authorization|access[_-]?token|auth[_-]?token|client[_-]?secret|password)["']?\s{0,4}"""
+    r"""[:=]\s{0,4}["']?(?:b?["'])?)(?!\[redacted)[\w.~+/=@!$%^&*-]{8,4000}""",
+    r"(://[^\s:/@]{1,100}:)[^\s/@]{1,200}(?=@)",
 )
 
 
@@ -241,8 +248,8 @@ def redact_text(text: str, *, shapes: bool = True) -> str:
 def redact_message(text: str) -> str:
     """The same for messages and logs: authorization headers and passwords in addresses are struck out as well."""
     text = redact_text(text)
-    for pattern in _IN_MESSAGES:
-        text = pattern.sub(rf"\1{REDACTED}", text)
+    for expression in _IN_MESSAGES:
+        text = _compiled(expression, re.IGNORECASE).sub(rf"\1{REDACTED}", text)
     return text
 
 

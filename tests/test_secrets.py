@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opto.runs import codec
 from opto.runs.events import Event
 from opto.runs.lines import LineWriter, plain_event
-from opto.runs.secrets import (
+from opto.secrets import (
     REDACTED,
     holds_secret,
     known_secrets,
