@@ -8,19 +8,21 @@
 #   make test-local                 the tests that need the local model
 #   make stress                     kills while saving, fuzzing, and a server that fails half of the time;
 #                                   ARGS='--kills 50 --seconds 60 --steps 200' for less
+#   make attack                     hostile programs by every runner, and without a wall; ARGS='--family pipe' for some
 #   make test-stress                the last of these alone: 2,000 steps
 #   make malformed                  how many of 200 malformed answers are recovered
 #   make check                      lint, format, types, floors
 #   make bench                      time and memory, side by side with other systems
 #   make bench-optimizers           every optimizer with a simulated model, beside trace-opt's; ARGS='--seeds 3' for a quick look
 #   make bench-programs             HumanEval and MBPP through each runner; ARGS=FOLDER if the data is elsewhere
+#   make bench-sandbox              what a call through Subprocess costs, and the start of a worker
 #   make bench-monty                what a call through Monty costs
 #   make clean                      remove what the targets made
 
 ARGS ?=
 only := $(if $(filter command,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
-.PHONY: demo test check bench clean malformed stress test-stress test-local
+.PHONY: bench-sandbox demo test check bench clean malformed stress test-stress test-local
 
 demo:
 	@python3 -m tools.run_in --local demo demo,svg -m examples.demo $(PART) $(ARGS)
@@ -30,6 +32,9 @@ test:
 
 stress:
 	@python3 -m tools.run_in test test -m tests.stress $(ARGS)
+
+attack:
+	@python3 -m tools.run_in attack test,sandbox,monty -m tests.attack $(ARGS)
 
 test-stress:
 	@python3 -m tools.run_in test test -m tests.stress.failing_server $(ARGS)
@@ -51,6 +56,9 @@ bench-optimizers:
 
 bench-programs:
 	@python3 -m tools.run_in bench-programs monty,sandbox -m benchmarks.programs $(ARGS)
+
+bench-sandbox:
+	@python3 -m tools.run_in bench-programs monty,sandbox -m benchmarks.sandbox $(ARGS)
 
 bench-monty:
 	@python3 -m tools.run_in bench-programs monty,sandbox -m benchmarks.sandbox_monty $(ARGS)
