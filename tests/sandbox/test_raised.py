@@ -138,7 +138,8 @@ def known() -> Rebuilding:
     "changes",
     [
         {"frames": 3}, {"frames": [[1, 2]]}, {"frames": [[["a"], 1]]}, {"frames": None}, {"arguments": 3},
-        {"message": b""},        {"module": "os", "name": "system"}, {"module": "builtins", "name": "eval"}, {"name": "type"}, {"name": "a.b.c"},
+        {"message": b""},
+        {"module": "os", "name": "system"}, {"module": "builtins", "name": "eval"}, {"name": "type"}, {"name": "a.b.c"},
         {"name": "class"},
         {"name": ""}, {"host": 5}, {"host": "x"}, {"cause": {}}, {"cause": 3}, {"notes": 3},
         {"module": "builtins", "name": "UnicodeDecodeError", "arguments": ()}, {"name": "SystemExit"},
