@@ -124,7 +124,7 @@ def test_threads_have_workers_of_their_own(x: int) -> None:
         ("def f(): pass\nf = [f]", "a value of type list"),
         ("x = 1 / 0\ndef f(): pass", "while it is being defined: ZeroDivisionError: division by zero"),
         ("f = " + "(" * 3000 + "1" + ")" * 3000, "does not compile"),
-        ("#" * 2**21, "has 2,097,152 characters"),
+        ("#" * 2**19, "has 524,288 characters"),
     ],
 )
 def test_a_text_that_defines_nothing_is_refused(source: str, words: str) -> None:

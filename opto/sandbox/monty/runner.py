@@ -22,7 +22,7 @@ from opto.sandbox.remote_errors import RemoteFrame, RemoteText
 
 __all__ = ["Monty"]
 
-_MOST_TEXT = 2**20
+_MOST_TEXT = 2**18
 # What is no function for sure, by the name of its type.
 _DATA = frozenset(
     {
@@ -186,6 +186,7 @@ def _parsed(source: str, name: str) -> _Program:
         compile(tree, text.filename, "exec", dont_inherit=True)  # a `return` outside a function is found by this only
         names = names_of(source, text.filename)
         adapted = adapt(source, tree)
+        is_async = any(isinstance(each, ast.AsyncFunctionDef) for each in _definitions(tree, name))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = f"{error.msg} (line {error.lineno})" if isinstance(error, SyntaxError) else repr(error)
         raise _with_source(CodeError(f"The code of {name!r} does not compile: {reason}"), source) from error
@@ -199,7 +200,6 @@ def _parsed(source: str, name: str) -> _Program:
         place = RemoteFrame("<module>", method.lineno)
         raise _unsupported(cause, source) from text.placed(cause, [place])
     read = (names.read - names.bound) | (names.read_at_once & names.bound - _defined(tree))
-    is_async = any(isinstance(each, ast.AsyncFunctionDef) for each in _definitions(tree, name))
     return _Program(name, text, adapted, tuple(sorted(read)), is_async)
 
 
