@@ -123,11 +123,15 @@ class _Known:
     """The secrets of this process, and how they look where they are searched for."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.unlock()
         self._remembered: dict[str, None] = {}
         self._environment: Any = None
         self._variables: dict[str, str] = {}
         self._searched: tuple[tuple[str, ...], tuple[str, ...], tuple[bytes, ...]] = ((), (), ())
+
+    def unlock(self) -> None:
+        """Begin with a fresh lock, as a forked process must: another thread may have held the old one."""
+        self._lock = threading.Lock()
 
     def remember(self, value: str) -> None:
         with self._lock:
@@ -150,8 +154,8 @@ class _Known:
         if data is not None and data == self._environment:
             return
         with self._lock:
-            self._environment = None if data is None else dict(data)
-            named = {name: value for name, value in os.environ.items() if _VARIABLE.search(name)}
+            seen = None if data is None else dict(data)
+            named = {name: os.environ.get(name, "") for name in os.environ if _VARIABLE.search(name)}
             self._variables = {_bare(value): name for name, value in named.items() if _is_secret(_bare(value))}
             whole = {*self._variables, *self._remembered}
             lines = {line.strip() for text in whole if "\n" in text for line in text.splitlines()}
@@ -160,9 +164,12 @@ class _Known:
             quoted = [{text, _in_json(text, False), _in_json(text, True)} for text in texts]
             forms = tuple(dict.fromkeys(form for group in quoted for form in sorted(group, key=len)))
             self._searched = (texts, forms, tuple(form.encode("utf-8", "surrogatepass") for form in forms))
+            self._environment = seen  # last, since others look without the lock
 
 
 _KNOWN = _Known()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_KNOWN.unlock)
 
 
 def _bare(value: str) -> str:

@@ -18,6 +18,9 @@ from opto.llm import Cached, FromCallable, Manual, Recorded
 from opto.llm.profiles import find_profile, profile_names
 from opto.optimizers import (
     OPRO,
+    Choices,
+    FewShot,
+    Hybrid,
     LineSearch,
     Numeric,
     OptoPrime,
@@ -154,6 +157,8 @@ def _optimizers(folder: Path) -> list[Target]:
         "Select": lambda: Select([node("a", trainable=True, name="tone")], ["a", "b"]),
         "Preference": lambda: Preference([node("a", trainable=True, name="tone")], ["a", "b", "c"]),
         "Schedule": lambda: Schedule(OptoPrime(_parameters()[:2], answer), temperature=[0.0, 1.0]),
+        "FewShot": lambda: FewShot([node([], trainable=True, name="shots")], list("abcd"), score=_mean, sets=2, seed=1),
+        "Hybrid": lambda: Hybrid([_parameters()[1], node("a", trainable=True, constraint=Choices(["a", "b"]))], answer),
         "LineSearch": lambda: LineSearch(OptoPrime(_parameters()[:2], answer), lambda values: 1.0),
     }
     found = []
@@ -171,6 +176,10 @@ def _optimizers(folder: Path) -> list[Target]:
     return found
 
 
+def _mean(values: Any, items: Any) -> list[float]:
+    return [0.5] * len(items)
+
+
 def _load_optimizer(optimizer: Any, path: Path) -> None:
     before = repr(optimizer.state_dict())
     try:
@@ -185,9 +194,10 @@ def _one_step(optimizer: Any) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        several = isinstance(optimizer, Hybrid)
         optimizer.zero_feedback()
         for parameter in optimizer.parameters:
-            optimizer.backward(parameter * 1 if isinstance(parameter.data, (int, float)) else parameter + "", 0.5)
+            optimizer.backward(parameter + type(parameter.data)(), (0.5, "half") if several else 0.5)
         optimizer.step()
 
 
