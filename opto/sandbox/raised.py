@@ -14,14 +14,14 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType, TracebackType
+from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any
 
 from opto.errors import CrossingError, LimitExceededError, OptoError, SandboxError
 from opto.sandbox.crossing import CrossingLimits, pack
 from opto.sandbox.in_process import Tag
 
-__all__ = ["Rebuilding", "rebuilt", "reported"]
+__all__ = ["Rebuilding", "frame_like", "rebuilt", "reported"]
 
 _MOST_FRAMES = 2000
 _MOST_CHAINED = 6
@@ -238,7 +238,7 @@ def _traceback(rows: Any, known: Rebuilding, traceback: TracebackType | None) ->
     for row, count in reversed(rows[-_MOST_FRAMES:]):
         filename, name, qualified, first, line, *place = row
         numbers = [min(max(int(each), 0), 1_000_000) for each in (first, line, *place)]
-        made = _frame(_filename(filename, known), _name(name), _name(qualified), numbers, known)
+        made = frame_like(_filename(filename, known), _name(name), _name(qualified), numbers, known.tag)
         for _ in range(min(int(count), left)):
             traceback = TracebackType(traceback, made, made.f_lasti, max(numbers[1], 1))
             left -= 1
@@ -258,8 +258,16 @@ def _filename(filename: Any, known: Rebuilding) -> str:
     return "<sandbox>"
 
 
-def _frame(filename: str, name: str, qualified: str, numbers: list[int], known: Rebuilding) -> Any:
-    """A frame that has run to where the original was: the same name, first line, line and columns."""
+def frame_like(filename: str, name: str, qualified: str, numbers: list[int], tag: Tag) -> FrameType:
+    """A frame that has run to where the original was.
+
+    Args:
+        filename: its file.
+        name: the name of its function.
+        qualified: the qualified name.
+        numbers: the first line of the function, the line, and the lines and columns where what it did begins and ends.
+        tag: the text, which the code of the frame leads to if the file is the text's.
+    """
     first, line, start, end, column, end_column = numbers
     line, start = max(line, 1), max(start, 1)
     end = max(end, start)
@@ -275,7 +283,8 @@ def _frame(filename: str, name: str, qualified: str, numbers: list[int], known: 
     vars(function).update(lineno=first, end_lineno=end, col_offset=0, end_col_offset=end_column)
     compiled = compile(ast.Module([function], []), filename, "exec", dont_inherit=True)
     code = next(each for each in compiled.co_consts if isinstance(each, CodeType))
-    extra = (known.tag,) if filename == known.tag.filename else ()
+    extra = (tag,) if filename == tag.filename else ()
     names: dict[str, Any] = {"co_qualname": qualified} if hasattr(code, "co_qualname") else {}
     code = code.replace(co_name=name, co_consts=(*code.co_consts, *extra), **names)
-    return FunctionType(code, {"__builtins__": {}})(sys._getframe)
+    frame: FrameType = FunctionType(code, {"__builtins__": {}})(sys._getframe)
+    return frame

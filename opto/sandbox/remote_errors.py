@@ -7,13 +7,13 @@ numbers come from the other side, and each is checked against the text: whatever
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from types import CodeType, FrameType, FunctionType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import TypeVar
 
 from opto.sandbox.in_process import Tag, text_tag
+from opto.sandbox.raised import frame_like
 
 __all__ = ["RemoteFrame", "RemoteText"]
 
@@ -69,29 +69,9 @@ class RemoteText:
 
     def _frame(self, place: RemoteFrame) -> FrameType:
         """A frame that stopped at this line, of a function whose code does nothing else."""
-        first = self._first_line(place)
-        stop = ast.Raise(exc=ast.Name("_Stop", ast.Load()), cause=None)
-        arguments = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-        function = ast.FunctionDef(place.function, arguments, [stop], [], lineno=first, col_offset=0)
-        function.end_lineno, function.end_col_offset = place.line, 0
-        if "type_params" in ast.FunctionDef._fields:  # Python 3.12 and later
-            setattr(function, "type_params", [])  # noqa: B010 - unknown to older type stubs
-        module = ast.Module([function], [])
-        for node in ast.walk(stop):
-            if isinstance(node, (ast.expr, ast.stmt)):
-                node.lineno = node.end_lineno = place.line
-                node.col_offset, node.end_col_offset = self._columns(place.line)
-        compiled = compile(ast.fix_missing_locations(module), self.filename, "exec", dont_inherit=True)
-        code = next(item for item in compiled.co_consts if isinstance(item, CodeType))
-        code = code.replace(co_consts=(*code.co_consts, self._tag), co_firstlineno=first)
-        try:
-            FunctionType(code, {"_Stop": _Stop, "__name__": "<opto>"})()
-        except _Stop as stopped:
-            traceback = stopped.__traceback__
-        while traceback is not None and traceback.tb_next is not None:
-            traceback = traceback.tb_next
-        assert traceback is not None
-        return traceback.tb_frame
+        start, end = self._columns(place.line)
+        numbers = [self._first_line(place), place.line, place.line, place.line, start, end]
+        return frame_like(self.filename, place.function, place.function, numbers, self._tag)
 
     def _columns(self, line: int) -> tuple[int, int]:
         """Where a line begins and ends, in bytes: Python underlines nothing where that would be all of it."""
@@ -104,10 +84,6 @@ class RemoteText:
             self._codes = list(_codes_of(self._tag.text, self.filename))
         around = [each for each in self._codes if each.co_name == place.function and place.line in _span(each)]
         return max((each.co_firstlineno for each in around), default=1)
-
-
-class _Stop(Exception):  # noqa: N818 - no error
-    """Makes a frame."""
 
 
 def _codes_of(text: str, filename: str) -> Iterator[CodeType]:
