@@ -22,7 +22,7 @@
 ARGS ?=
 only := $(if $(filter command,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
-.PHONY: bench-sandbox demo test check bench clean malformed stress test-stress test-local
+.PHONY: attack bench-sandbox demo test check bench clean malformed stress test-stress test-local
 
 demo:
 	@python3 -m tools.run_in --local demo demo,svg -m examples.demo $(PART) $(ARGS)

@@ -58,6 +58,8 @@ def judged(lines: list[dict[str, Any]], planted: Any, captured: bytes, spec: dic
     outcome = run.outcome
     run.seconds = outcome.get("seconds", 0.0)
     _judge_parent(run, told, spec)
+    walled = spec["runner"] in ("subprocess", "monty")
+    _judge_what_is_left(run, told, planted.kept_in_scratch() if walled and "closed" in told else [])
     text = outcome.get("text", "") + captured.decode("utf-8", "replace")
     found = [kind for kind, secret in planted.secrets.items() if secret in text]
     if found:
@@ -83,26 +85,38 @@ def judged(lines: list[dict[str, Any]], planted: Any, captured: bytes, spec: dic
 
 
 def _judge_parent(run: Run, told: dict[str, Any], spec: dict[str, Any]) -> None:
+    """How the parent ended, how long it took, and whether it is still what it was."""
     end = told.get("end", "")
+    told_to_die = spec["after"] == "die" and end == "killed by signal 9"
     if end == "hung":
         run.effects["slow"] = "the parent did not get to its end"
-    elif end != "exit 0":
+    elif end != "exit 0" and not told_to_die:
         run.effects["parent"] = f"its end: {end}"
-    elif "closed" not in told:
+    elif "closed" not in told and not told_to_die:
         run.effects["parent"] = "it left without finishing"
+    if told.get("disturbed"):
+        run.effects["parent"] = f"changed: {', '.join(told['disturbed'][:6])}"
     if run.seconds > spec["seconds"] + SLACK:
         run.effects["slow"] = f"a limit of {spec['seconds']:g} s, {run.seconds:.1f} s passed"
     if told.get("slow"):
         run.effects["slow"] = told["slow"]
     if told.get("closed", 0) > 4:
         run.effects["slow"] = f"closing the runner took {told['closed']:.1f} s"
-    if told.get("disturbed"):
-        run.effects["parent"] = f"changed: {', '.join(told['disturbed'][:6])}"
-    if told.get("left"):
-        run.effects["left"] = f"{told['left']} processes"
     peak = run.outcome.get("peak", told.get("peak", 0))
     if peak > 400 << 10:
         run.effects["bloat"] = f"the parent took {peak >> 10} MiB"
+
+
+def _judge_what_is_left(run: Run, told: dict[str, Any], kept: list[str]) -> None:
+    """What the runner or the program keeps or leaves behind."""
+    if told.get("left"):
+        run.effects["left"] = f"{told['left']} processes"
+    if told.get("processes", 0) > 24:
+        run.effects["left"] = f"the parent keeps {told['processes']} processes"
+    if told.get("descriptors", 0) > 8:
+        run.effects["left"] = f"the parent keeps {told['descriptors']} descriptors more than before"
+    if kept:
+        run.effects["left"] = f"folders were left: {', '.join(kept[:3])}"
 
 
 def _stopped_by(outcome: dict[str, Any], runner: str) -> tuple[str, bool]:

@@ -69,7 +69,7 @@ def run(attack: Attack, runner: str, place: Place) -> Run:
             "runner": runner,
             "source": attack.source,
             "seconds": attack.seconds,
-            "memory": attack.limits.get("memory", 0),
+            "limits": {name: int(value) for name, value in attack.limits.items()},
             "slack": SLACK,
             "after": attack.after,
             "variants": attack.variants,

@@ -8,6 +8,7 @@ import shutil
 import socket
 import sqlite3
 import stat
+import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +62,7 @@ class Planted:
             "env": VARIABLE,
             "mark": MARK,
             "base": str(self.base),
+            "scratch_base": str(self.base / "scratch"),
             "nonce": secrets.token_hex(8),
             "sysv": secrets.randbelow(2**30) + 1,
             "queue": token,
@@ -74,7 +76,7 @@ class Planted:
     def __exit__(self, *_: object) -> None:
         for listener in self._listeners.values():
             listener.close()
-        shutil.rmtree(self.base, ignore_errors=True)
+        _clear(self.base)
         shutil.rmtree(self.private, ignore_errors=True)
         self._shm.unlink(missing_ok=True)
         from tests.attack import kernel_objects
@@ -154,6 +156,10 @@ class Planted:
         )
         return state, attributes, self.canary.read_bytes()
 
+    def kept_in_scratch(self) -> list[str]:
+        """What the runner has left where it keeps its folders."""
+        return [path.name for path in (self.base / "scratch").iterdir()]
+
     def effects(self) -> dict[str, str]:
         """What was done to what was planted."""
         found = {}
@@ -182,6 +188,11 @@ def _write(path: Path, text: str, mode: int) -> Path:
     path.write_text(text)
     path.chmod(mode)
     return path
+
+
+def _clear(folder: Path) -> None:
+    """Remove a folder however deep it is."""
+    subprocess.run(["rm", "-rf", str(folder)], check=False, stderr=subprocess.DEVNULL)
 
 
 def _bound(family: int, kind: int, address: Any) -> socket.socket:

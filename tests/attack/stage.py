@@ -14,12 +14,13 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 from typing import Any
 
 from kernel_objects import plant
 from seeing import differences, is_accident, of_error, of_value, state_of_self
-from watching import ticks, watch
+from watching import descendants, ticks, watch
 
 BENIGN = """
 benign_constant = 3
@@ -79,6 +80,12 @@ def helper(text: object) -> str:
     return str(text).upper()
 
 
+def slow_helper(value: object) -> object:
+    """A function that the host offers, which takes its time, as a model does."""
+    time.sleep(0.02)
+    return value
+
+
 def read_vault() -> str:
     """A function of the host that it does not offer."""
     return VAULT
@@ -131,7 +138,7 @@ class Stage:
         targets["secret_address"], targets["secret_size"] = ctypes.addressof(self.memory), len(self.memory) - 1
         targets["buffer_address"] = ctypes.addressof(self.buffer)
         self.targets = targets
-        self.offered = {"helper": helper, "helper_of_a_vault": _helper_of(secrets["vault"])}
+        self.offered = {"helper": helper, "slow_helper": slow_helper, "helper_of_a_vault": _helper_of(secrets["vault"])}
         self.namespace = {
             **self.offered,
             "read_vault": read_vault,
@@ -147,9 +154,9 @@ class Stage:
 
     def runner(self) -> Any:
         """The runner of this run."""
-        limits = {"seconds": self.spec["seconds"]}
-        if self.spec["memory"]:
-            limits["memory"] = int(self.spec["memory"]) << 20
+        limits = {**self.spec["limits"], "seconds": self.spec["seconds"]}
+        if "memory" in limits:
+            limits["memory"] *= 1 << 20
         kind = self.spec["runner"]
         if kind == "plain":
             from plain import Plain
@@ -174,8 +181,11 @@ class Stage:
         warm = runner.compile(BENIGN, "benign", {})
         assert warm(10) == EXPECTED, "the runner fails before any attack"
         before = state_of_self()
+        descriptors = len(os.listdir("/proc/self/fd"))
         time_limit = self.spec["seconds"]
         self.tell(ready=True)
+        if self.spec["after"] == "die":
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGKILL)).start()
         function: Any = None
         outcome: dict[str, Any] = {}
         for variant in range(self.spec["variants"]):
@@ -189,10 +199,11 @@ class Stage:
         self.parents_next_temporary_file()
         self.tell(disturbed=differences(before, state_of_self()) + self.touched())
         self.tell(benign=self.benign(runner, warm))
+        self.tell(processes=len(descendants(os.getpid())))
         started = time.monotonic()
         if hasattr(runner, "close"):
             runner.close()
-        self.tell(closed=time.monotonic() - started)
+        self.tell(closed=time.monotonic() - started, descriptors=len(os.listdir("/proc/self/fd")) - descriptors)
 
     def attacked(self, runner: Any, source: str) -> tuple[Any, dict[str, Any]]:
         """The function of the program, and what came of calling it."""
