@@ -52,16 +52,21 @@ class RemoteText:
         """What tracebacks call the text."""
         return self._tag.filename
 
-    def placed(self, error: _Error, frames: Iterable[RemoteFrame]) -> _Error:
+    def placed(self, error: _Error, frames: Iterable[RemoteFrame], *, then: TracebackType | None = None) -> _Error:
         """The exception, with a traceback through these frames, outermost first; those outside the text are left out.
 
         Of a deep recursion, the outermost and the innermost are kept.
+
+        Args:
+            error: the exception.
+            frames: where the code was.
+            then: where it went on from the innermost of them: in a function of the program, say.
         """
         self._tag.show_lines()
         inside = [each for each in frames if 1 <= each.line <= self._count]
         if len(inside) > _MOST_FRAMES:
             inside = [*inside[: _MOST_FRAMES // 2], *inside[-_MOST_FRAMES // 2 :]]
-        traceback: TracebackType | None = None
+        traceback = then
         for each in reversed(inside):
             frame = self._frame(each)
             traceback = TracebackType(traceback, frame, frame.f_lasti, each.line)

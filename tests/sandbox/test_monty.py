@@ -310,7 +310,10 @@ def test_an_exception_of_a_host_function_comes_back_itself() -> None:
     with pytest.raises(MineError) as caught:
         call("def f():\n    return helper()", runner=runner)
     assert caught.value is mine
-    assert "return helper() <---" in comment_error(mine)
+    assert (mine.__context__, mine.__cause__) == (None, None)
+    calling, _, called = comment_error(mine).partition("return helper() <---")
+    assert "def f():" in calling
+    assert "raise mine <---" in called
     source = "def f():\n    try:\n        helper()\n    except LookupError as error:\n        return str(error)"
     assert call(source, runner=runner) == "not there"
 

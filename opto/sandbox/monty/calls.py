@@ -10,7 +10,7 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from opto.errors import CrossingError
 from opto.sandbox.monty.failures import Limits, Told, failure, too_long, too_many_calls
@@ -104,6 +104,7 @@ def run(pool: Any, call: Call) -> Any:
     from pydantic_monty import FunctionSnapshot, FutureSnapshot, MontyComplete, NameLookupSnapshot
 
     driver = _Driver(call)
+    failed: BaseException | None = None
     try:
         with pool.checkout(**driver.options()) as session:
             snapshot = session.feed_start(call.code, **driver.feed())
@@ -119,10 +120,15 @@ def run(pool: Any, call: Call) -> Any:
                     snapshot = snapshot.resume_auto()
             output = snapshot.output
     except (Exception, _Refused) as error:
-        driver.fail(error)
+        failed = driver.failure(error)
     finally:
         driver.show()
-    return driver.checked(output)
+    if failed is None:
+        return driver.checked(output)
+    try:
+        raise failed  # here, where no exception is being handled that would become its context
+    finally:
+        del failed
 
 
 async def run_async(pool: Any, call: Call) -> Any:
@@ -130,6 +136,7 @@ async def run_async(pool: Any, call: Call) -> Any:
     from pydantic_monty import AsyncFunctionSnapshot, AsyncFutureSnapshot, AsyncNameLookupSnapshot, MontyComplete
 
     driver = _Driver(call)
+    failed: BaseException | None = None
     try:
         async with pool.checkout(**driver.options()) as session:
             snapshot = await session.feed_start(call.code, **driver.feed())
@@ -145,11 +152,16 @@ async def run_async(pool: Any, call: Call) -> Any:
                     snapshot = await snapshot.resume_auto()
             output = snapshot.output
     except (Exception, _Refused) as error:
-        driver.fail(error)
+        failed = driver.failure(error)
     finally:
         driver.close()
         driver.show()
-    return driver.checked(output)
+    if failed is None:
+        return driver.checked(output)
+    try:
+        raise failed  # here, where no exception is being handled that would become its context
+    finally:
+        del failed
 
 
 class _Driver:
@@ -325,14 +337,10 @@ class _Driver:
         if self._call.on_output is not None and self._printed.output:
             self._call.on_output(self._printed.output)
 
-    def fail(self, error: Exception | _Refused) -> NoReturn:
-        """Raise what the caller gets for `error`."""
-        if isinstance(error, _Refused):
-            raise error.args[0] from None
-        raised = failure(error, self._told)
-        if raised is self._told.raised_error():
-            raise raised
-        raise raised from None
+    def failure(self, error: Exception | _Refused) -> BaseException:
+        """What the caller gets for `error`."""
+        refusal: BaseException = error.args[0] if isinstance(error, _Refused) else failure(error, self._told)
+        return refusal
 
     def checked(self, output: Any) -> Any:
         """The value of an answer of `CHECK`."""

@@ -62,10 +62,6 @@ class Told:
     limits: Limits
     raised: tuple[Exception, str, str] | None = None
 
-    def raised_error(self) -> Exception | None:
-        """The exception of the last host function that raised one."""
-        return self.raised[0] if self.raised is not None else None
-
 
 def failure(error: Exception, told: Told) -> BaseException:
     """The exception for the caller.
@@ -83,7 +79,9 @@ def failure(error: Exception, told: Told) -> BaseException:
             for each in frames
             if each.filename.startswith("<python-input")
         ]
-        return told.text.placed(_told(error.exception(), bool(frames), told), places)
+        raised = _told(error.exception(), bool(frames), told)
+        then = raised.__traceback__ if told.raised is not None and raised is told.raised[0] else None
+        return told.text.placed(raised, places, then=then)
     if isinstance(error, pydantic_monty.MontyCrashedError):
         if error.timed_out:
             return too_long(told.limits)
