@@ -32,11 +32,12 @@ def watch(stage: int, spec: dict[str, Any], report: int) -> None:
             _kill(pid)
         _kill(stage)
         _, _, usage = os.wait4(stage, 0)
-    time.sleep(0.05)
-    left = [pid for pid in descendants(os.getpid()) if _state(pid) not in ("Z", "")]
-    if left and end == "exit 0":  # a worker that has been killed a moment ago may still be going
-        time.sleep(0.5)
-        left = [pid for pid in descendants(os.getpid()) if _state(pid) not in ("Z", "")]
+    # A worker that is being killed, or that starts and finds its parent gone, has a moment to end by itself.
+    patience = time.monotonic() + 2.5
+    while (left := [pid for pid in descendants(os.getpid()) if _state(pid) not in ("Z", "")]) and (
+        time.monotonic() < patience and end not in ("hung", "stopped")
+    ):
+        time.sleep(0.05)
     for _ in range(20):
         for pid in descendants(os.getpid()):
             _kill(pid)
