@@ -1,14 +1,13 @@
 """A text behind walls: how it is defined in a worker, and how what it defines is called.
 
-The course of a call is a generator, which yields what has to be waited for and which function of the program to call;
-a driver for threads and one for event loops do that.
+The course of a call is a generator, which yields what has to be waited for and which functions of the program to call;
+see `driving` for who does that.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,25 +16,16 @@ from opto.errors import CodeError, CrossingError, LimitExceededError, SandboxErr
 from opto.sandbox import wire
 from opto.sandbox.bindings import Bindings
 from opto.sandbox.crossing import pack, unpack
+from opto.sandbox.driving import HostCall, Steps, adrive, drive
 from opto.sandbox.in_process import text_tag
 from opto.sandbox.limits import Budget
-from opto.sandbox.process import Wait, WorkerProcess
+from opto.sandbox.process import WorkerProcess
 from opto.sandbox.raised import Rebuilding, rebuilt
 
 if TYPE_CHECKING:
     from opto.sandbox.pool import Pool
 
 __all__ = ["Program", "callable_of"]
-
-
-class HostCall:
-    """A call of a function of the program, asked for by the code."""
-
-    def __init__(self, function: Callable[..., Any], name: str, args: list[Any], kwargs: dict[str, Any]) -> None:
-        self.function, self.name, self.args, self.kwargs = function, name, args, kwargs
-
-
-_Steps = Generator["Wait | HostCall", Any, Any]
 
 
 class Program:
@@ -90,7 +80,7 @@ class Program:
 
     # ---- the course of it
 
-    def _used(self, pool: Pool, worker: WorkerProcess, steps: _Steps) -> _Steps:
+    def _used(self, pool: Pool, worker: WorkerProcess, steps: Steps) -> Steps:
         """Go through steps with a worker, which is kept afterwards if it may be.
 
         Gives an exception of the code, not raises it: no StopIteration gets out of a generator.
@@ -198,31 +188,36 @@ class Program:
         self, worker: WorkerProcess, message: bytes, budget: Budget, host_errors: dict[int, BaseException]
     ) -> Generator[Any, Any, tuple[int, bytes]]:
         """Send a message, call functions of the program as the code asks, and give the answer when it comes."""
-        allowed = self._options["host_calls"]
-        for _ in range(allowed + 1):
+        allowed = left = self._options["host_calls"]
+        while True:
             kind, payload = yield from worker.exchange(message, budget)
             if kind != wire.HOST:
                 return kind, payload
-            request = self._request(worker, payload)
+            requests = self._requests(worker, payload)
+            left -= len(requests)
+            if left < 0:
+                raise LimitExceededError(
+                    f"The code called functions of the program more than {allowed:,} times; raise it with host_calls=.",
+                    limit="host_calls",
+                    allowed=allowed,
+                )
             begun = time.monotonic()
-            succeeded, value = yield request
+            answers = yield requests
             budget.pause(time.monotonic() - begun)
-            message = self._reply(worker, request.name, succeeded, value, host_errors)
-        raise LimitExceededError(
-            f"The code called functions of the program more than {allowed:,} times; raise it with host_calls=.",
-            limit="host_calls",
-            allowed=allowed,
-        )
+            message = b"".join(
+                self._reply(worker, request.name, succeeded, value, host_errors)
+                for request, (succeeded, value) in zip(requests, answers, strict=True)
+            )
 
-    def _request(self, worker: WorkerProcess, payload: bytes) -> HostCall:
+    def _requests(self, worker: WorkerProcess, payload: bytes) -> list[HostCall]:
         classes = worker.bindings.dataclasses if worker.bindings is not None else {}
-        parts = unpack(payload, limits=worker.settings.crossing, classes=classes, root="a call")
-        if not (isinstance(parts, list) and [type(each) for each in parts] == [str, list, dict]):
+        calls = unpack(payload, limits=worker.settings.crossing, classes=classes, root="a call")
+        if not (isinstance(calls, list) and calls and all(_is_call(each) for each in calls)):
             raise SandboxError("The worker does not keep to the form of messages.")
-        name, args, kwargs = parts
-        if name not in self._host or not all(type(each) is str for each in kwargs):
-            raise SandboxError(f"The code called {name[:100]!r}, which is not offered with host=.")
-        return HostCall(self._host[name], name, args, kwargs)
+        for name, _, _ in calls:
+            if name not in self._host:
+                raise SandboxError(f"The code called {name[:100]!r}, which is not offered with host=.")
+        return [HostCall(self._host[name], name, args, kwargs) for name, args, kwargs in calls]
 
     def _reply(
         self, worker: WorkerProcess, name: str, succeeded: bool, value: Any, host_errors: dict[int, BaseException]
@@ -264,6 +259,12 @@ def _expected(kind: int, wanted: int) -> None:
         raise SandboxError("The worker does not keep to the form of messages.")
 
 
+def _is_call(parts: Any) -> bool:
+    if not (isinstance(parts, list) and [type(each) for each in parts] == [str, list, dict]):
+        return False
+    return all(type(each) is str for each in parts[2])
+
+
 def _told(error: BaseException, number: int) -> dict[str, Any]:
     """What the code learns of an exception in a function of the program."""
     cls = type(error)
@@ -274,89 +275,6 @@ def _told(error: BaseException, number: int) -> dict[str, Any]:
         "bases": [each.__name__ for each in cls.__mro__ if each.__module__ == "builtins"],
         "message": str(error)[:20_000],
     }
-
-
-# ---- the two drivers
-
-
-def drive(steps: _Steps) -> Any:
-    """Go through the steps in this thread, which waits where they do."""
-
-    def answered(request: Wait | HostCall) -> Any:
-        if isinstance(request, Wait):
-            return request.worker.poll(request)
-        try:
-            value = request.function(*request.args, **request.kwargs)
-        except Exception as error:
-            return False, error
-        if inspect.iscoroutine(value):
-            value.close()
-            return False, TypeError(f"{request.name} is a coroutine function: only one can await it, the code must be.")
-        return True, value
-
-    answer, error = None, None
-    while True:
-        try:
-            request = steps.send(answer) if error is None else steps.throw(error)
-        except StopIteration as stop:
-            return stop.value
-        answer, error = None, None
-        try:
-            answer = answered(request)
-        except BaseException as raised:
-            error = raised
-
-
-async def adrive(steps: _Steps) -> Any:
-    """Go through the steps in this task."""
-
-    async def answered(request: Wait | HostCall) -> Any:
-        if isinstance(request, Wait):
-            return await _ready(request)
-        try:
-            value = request.function(*request.args, **request.kwargs)
-            return True, await value if inspect.isawaitable(value) else value
-        except Exception as error:
-            return False, error
-
-    answer, error = None, None
-    while True:
-        try:
-            request = steps.send(answer) if error is None else steps.throw(error)
-        except StopIteration as stop:
-            return stop.value
-        answer, error = None, None
-        try:
-            answer = await answered(request)
-        except BaseException as raised:
-            error = raised
-
-
-async def _ready(wait: Wait) -> None:
-    """Wait for a worker without holding up the event loop."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[bool] = loop.create_future()
-    listening = list(wait.worker.listening)
-
-    def wake(in_time: bool) -> None:
-        if not ready.done():
-            ready.set_result(in_time)
-
-    for descriptor in listening:
-        loop.add_reader(descriptor, wake, True)
-    if wait.writing:
-        loop.add_writer(wait.worker.to_worker, wake, True)
-    timer = loop.call_later(wait.seconds, wake, False)
-    try:
-        in_time = await ready
-    finally:
-        timer.cancel()
-        for descriptor in listening:
-            loop.remove_reader(descriptor)
-        if wait.writing:
-            loop.remove_writer(wait.worker.to_worker)
-    if not in_time:
-        wait.worker.check()
 
 
 # ---- what a program sees

@@ -7,7 +7,7 @@
     REBIND     the same, where it changed     UNDEFINED why there is none
     CALL       the arguments                  RESULT    what it returned
     VALUE      what a host function returned  ERROR     what it raised
-    RAISED     what a host function raised    HOST      a call of a host function
+    RAISED     what a host function raised    HOST      calls of host functions, answered one by one
 
 The worker's side of it is in the hands of whoever wrote the text, once that text runs.
 """

@@ -46,6 +46,7 @@ class Worker:
         self._classes: dict[str, Any] = {}
         self._host_errors: dict[int, int] = {}
         self._function: Callable[..., Any] | None = None
+        self._waiting: list[tuple[list[Any], Any]] = []
         self._reserve = bytes(1 << 21)
 
     def serve(self) -> None:
@@ -192,28 +193,53 @@ class Worker:
 
     def _host_function(self, name: str, is_coroutine: bool) -> Callable[..., Any]:
         def function(*args: Any, **kwargs: Any) -> Any:
-            return self._ask(name, args, kwargs)
+            ((value, error),) = self._ask([[name, list(args), kwargs]])
+            if error is not None:
+                raise error
+            return value
 
         async def coroutine_function(*args: Any, **kwargs: Any) -> Any:
-            return self._ask(name, args, kwargs)
+            return await self._awaited([name, list(args), kwargs])
 
         made = coroutine_function if is_coroutine else function
         made.__name__ = made.__qualname__ = name
         return made
 
-    def _ask(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        arguments = [name, list(args), kwargs]
-        self._send(wire.HOST, pack(arguments, limits=self._limits, root=f"a call of {name}"))
+    async def _awaited(self, call: list[Any]) -> Any:
+        """Ask together with all that is asked in the same turn of the event loop: the program does it side by side."""
+        loop = sys.modules["asyncio"].get_running_loop()
+        future = loop.create_future()
+        self._waiting.append((call, future))
+        if len(self._waiting) == 1:
+            loop.call_soon(self._ask_together)
+        return await future
+
+    def _ask_together(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for (_, future), (value, error) in zip(waiting, self._ask([call for call, _ in waiting]), strict=True):
+            if future.done():  # cancelled meanwhile
+                continue
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(value)
+
+    def _ask(self, calls: list[list[Any]]) -> list[tuple[Any, Exception | None]]:
+        """Call functions of the program: for each what it returned, or what it raised."""
+        self._send(wire.HOST, pack(calls, limits=self._limits, root="the calls"))
+        return [self._answer() for _ in calls]
+
+    def _answer(self) -> tuple[Any, Exception | None]:
         kind, payload = self._receive()
         while kind == wire.REBIND:
             self._bind(self._value(payload))
             kind, payload = self._receive()
         value = self._value(payload)
         if kind == wire.VALUE:
-            return value
+            return value, None
         error = _host_error(value)
         self._host_errors[id(error)] = value["number"]
-        raise error
+        return None, error
 
 
 def _host_error(report: dict[str, Any]) -> Exception:

@@ -250,7 +250,7 @@ def test_functions_that_were_not_offered_cannot_be_called(walled: Subprocess) ->
         text = (
             "import gc\ndef f():\n"
             "    worker = next(each for each in gc.get_objects() if type(each).__name__ == 'Worker')\n"
-            "    return worker._ask('system', ('id',), {})"
+            "    return worker._ask([['system', ['id'], {}]])"
         )
         with pytest.raises(SandboxError, match="called 'system', which is not offered with host="):
             runner.compile(text, "f", {})()
@@ -279,6 +279,40 @@ async def test_coroutine_functions_are_awaited_on_both_sides(walled: Subprocess)
         assert await asyncio.gather(f("a"), f("c")) == [["A", "B"], ["C", "B"]]
         with pytest.raises(ZeroDivisionError):
             await runner.compile("async def f(): return 1 / 0", "f", {})()
+
+
+async def test_calls_that_are_made_together_run_side_by_side(walled: Subprocess) -> None:
+    """Each waits for the other here; what one raises reaches the code that awaits it."""
+    both = asyncio.Event()
+    waiting: list[str] = []
+
+    async def meet(name: str) -> str:
+        waiting.append(name)
+        if len(waiting) == 2:
+            both.set()
+        await asyncio.wait_for(both.wait(), 5)
+        if name == "b":
+            raise LookupError(name)
+        return name
+
+    text = "import asyncio\nasync def f(): return await asyncio.gather(meet('a'), meet('b'), return_exceptions=True)"
+    with Subprocess(host=[meet]) as runner:
+        with pytest.raises(CrossingError, match=r"the result\[1\] is a LookupError"):
+            await runner.compile(text, "f", {})()
+        assert (
+            await runner.compile(f"{text}[0]".replace("await", "(await", 1).replace(")[0]", "))[0]"), "f", {})() == "a"
+        )
+
+
+async def test_code_that_is_not_async_cannot_await(walled: Subprocess) -> None:
+    """And says so."""
+
+    async def ask() -> str:
+        return "never"
+
+    text = "import asyncio\nasync def g(): return await ask()\ndef f(): return asyncio.run(g())"
+    with Subprocess(host=[ask]) as runner, pytest.raises(TypeError, match="ask is a coroutine function: the code"):
+        runner.compile(text, "f", {})()
 
 
 async def test_a_cancelled_call_is_over(walled: Subprocess) -> None:
