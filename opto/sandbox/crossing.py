@@ -46,12 +46,12 @@ class CrossingLimits:
     Attributes:
         size: bytes of the packed form.
         depth: containers inside each other.
-        count: containers in all.
+        count: values in all.
     """
 
     size: int = 16 * 2**20
     depth: int = 200
-    count: int = 2_000_000
+    count: int = 2**20
 
 
 LIMITS = CrossingLimits()
@@ -116,9 +116,12 @@ def unpack(
         raise CrossingError(f"{root} takes {len(data):,} bytes, and {limits.size:,} may cross at once.")
     msgpack = _msgpack()
     reading = _Unpacking(limits, classes)
+    most = min(limits.count, len(data))  # no array can have more items than that; asked for more, none is made
     try:
         value = msgpack.unpackb(
             data,
+            max_array_len=most,
+            max_map_len=most,
             strict_map_key=False,
             unicode_errors="surrogatepass",
             timestamp=1,
@@ -129,6 +132,8 @@ def unpack(
     except CrossingError as error:
         raise CrossingError(f"{root}: {error}") from None
     except Exception as error:  # whatever the parser says of bytes that it does not understand
+        if most == limits.count and "exceeds max_" in str(error):
+            raise CrossingError(f"{root} has more than {limits.count:,} values, which may cross at once.") from None
         raise CrossingError(f"{root} is damaged: {type(error).__name__}: {error}") from None
     if reading.marks:
         raise CrossingError(f"{root} is damaged: a mark stands where none belongs.")
@@ -216,7 +221,7 @@ class _Unpacking:
         self._offered = classes if callable(classes) else (classes or {}).get
 
     def array(self, items: list[Any]) -> Any:
-        self._count()
+        self._count(len(items))
         if not items or type(items[0]) is not _Mark:
             return items
         self.marks -= 1
@@ -229,12 +234,11 @@ class _Unpacking:
         return set(items[1:]) if kind == b"s" else frozenset(items[1:])
 
     def map(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-        self._count()
+        self._count(2 * len(pairs))
         _check_hashes([key for key, _ in pairs])
         return dict(pairs)
 
     def ext(self, code: int, data: bytes) -> Any:
-        self._count()
         if code == _MARK and data in (b"t", b"s", b"f", b"d"):
             self.marks += 1
             return _Mark(data)
@@ -246,10 +250,10 @@ class _Unpacking:
             return _array(data, scalar=code == _SCALAR)
         raise CrossingError(f"it is damaged: it has an unknown form {code}.")
 
-    def _count(self) -> None:
-        self._left -= 1
+    def _count(self, number: int) -> None:
+        self._left -= number
         if self._left < 0:
-            raise CrossingError("it has too many parts.")
+            raise CrossingError("it has more values than may cross at once.")
 
     def _instance(self, items: list[Any]) -> Any:
         if len(items) != 3 or type(items[1]) is not str or type(items[2]) is not dict:

@@ -24,6 +24,7 @@ from opto.sandbox.in_process import Tag
 __all__ = ["Rebuilding", "frame_like", "rebuilt", "reported"]
 
 _MOST_FRAMES = 2000
+_MOST_ROWS = 200
 _MOST_CHAINED = 6
 _MOST_TEXT = 20_000
 _NAME = re.compile(r"[\w.<>]{1,400}")
@@ -102,8 +103,8 @@ def _frames(traceback: TracebackType | None, own: str) -> list[list[Any]]:
             else:
                 frames.append([row, 1])
         traceback = traceback.tb_next
-    if len(frames) > _MOST_FRAMES:
-        frames = [*frames[: _MOST_FRAMES // 2], *frames[-_MOST_FRAMES // 2 :]]
+    if len(frames) > _MOST_ROWS:
+        frames = [*frames[: _MOST_ROWS // 2], *frames[-_MOST_ROWS // 2 :]]
     return frames
 
 
@@ -128,6 +129,8 @@ class Rebuilding:
         host_errors: exceptions that host functions raised, by their numbers.
         is_library: whether a file belongs to the standard library or an installed package.
         memory: how many bytes of memory the text may take.
+        frames: those that were made again, by their rows.
+        left: how many more entries its tracebacks may have.
     """
 
     tag: Tag
@@ -135,6 +138,8 @@ class Rebuilding:
     classes: dict[str, type] = field(default_factory=dict)
     host_errors: dict[int, BaseException] = field(default_factory=dict)
     memory: int = 0
+    frames: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    left: int = _MOST_FRAMES
 
 
 def rebuilt(report: Any, known: Rebuilding) -> BaseException:
@@ -234,15 +239,28 @@ def _text(value: Any) -> str:
 
 def _traceback(rows: Any, known: Rebuilding, traceback: TracebackType | None) -> TracebackType | None:
     """A traceback through the frames that are described, and on through the one that is given."""
-    left = _MOST_FRAMES
-    for row, count in reversed(rows[-_MOST_FRAMES:]):
-        filename, name, qualified, first, line, *place = row
-        numbers = [min(max(int(each), 0), 1_000_000) for each in (first, line, *place)]
-        made = frame_like(_filename(filename, known), _name(name), _name(qualified), numbers, known.tag)
-        for _ in range(min(int(count), left)):
-            traceback = TracebackType(traceback, made, made.f_lasti, max(numbers[1], 1))
-            left -= 1
+    for row, count in reversed(rows[-_MOST_ROWS:]):
+        key = tuple(row)
+        made = known.frames.get(key)
+        if made is None:
+            if len(known.frames) >= _MOST_ROWS:
+                continue
+            made = known.frames[key] = _made_again(key, known)
+        times = max(min(int(count), known.left), 0)
+        known.left -= times
+        for _ in range(times):
+            traceback = TracebackType(traceback, made, made.f_lasti, _number(key[4]) or 1)
     return traceback
+
+
+def _made_again(row: tuple[Any, ...], known: Rebuilding) -> Any:
+    filename, name, qualified, *numbers = row
+    places = [_number(each) for each in numbers]
+    return frame_like(_filename(filename, known), _name(name), _name(qualified), places, known.tag)
+
+
+def _number(value: Any) -> int:
+    return min(max(int(value), 0), 1_000_000)
 
 
 def _name(name: Any) -> str:

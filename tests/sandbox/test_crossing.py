@@ -155,10 +155,19 @@ def test_size_is_limited_on_both_sides() -> None:
         unpack(pack("x" * 200), limits=limits)
 
 
-def test_count_is_limited() -> None:
-    """A million empty lists in a megabyte are refused while they are read."""
-    with pytest.raises(CrossingError, match="too many parts"):
-        unpack(pack([[]] * 1000), limits=CrossingLimits(count=500))
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([[]] * 1000, "has more than 500 values"),
+        ([[0] * 100] * 10, "has more values than may"),
+        (dict.fromkeys(range(400), 0), "has more values than may"),
+        ([{}] * 400 + [{1: 1}] * 99, "has more values than may"),
+    ],
+)
+def test_count_is_limited(value: Any, message: str) -> None:
+    """Many small values, which take little room on the wire and much in memory, are refused while they are read."""
+    with pytest.raises(CrossingError, match=message):
+        unpack(pack(value), limits=CrossingLimits(count=500))
 
 
 def test_dataclasses_are_built_from_fields_alone() -> None:
