@@ -27,6 +27,7 @@ _MOST_FRAMES = 2000
 _MOST_ROWS = 200
 _MOST_CHAINED = 6
 _MOST_TEXT = 20_000
+_RUN = ("__new__", "__str__", "__repr__", "__del__", "__getattribute__", "__setattr__")
 _NAME = re.compile(r"[\w.<>]{1,400}")
 _ARGUMENTS = CrossingLimits(size=65_536, depth=20, count=10_000)
 _OS_FIELDS = ("errno", "strerror", "filename", None, "filename2")
@@ -203,18 +204,29 @@ def _class(module: str, name: str, known: Rebuilding) -> type[BaseException] | N
         found = known.classes[f"{module}:{name}"]
     elif module == "opto.errors" and name == "CrossingError":
         return CrossingError
-    elif (
-        module.partition(".")[0] != "opto"
-        and module in sys.modules
-        and known.is_library(getattr(sys.modules[module], "__file__", None) or "")
-    ):
+    elif module.partition(".")[0] != "opto" and _is_of_library(module, known):
         found = sys.modules[module]
         for part in name.split("."):
             found = vars(found).get(part) if hasattr(found, "__dict__") else None
+        found = found if _is_harmless(found) else None
     # None of opto's own: that a sandbox is not to be had, say, is not for code inside to claim.
     if isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, OptoError):
         return found
     return None
+
+
+def _is_of_library(module: str, known: Rebuilding) -> bool:
+    """Whether a module that the program has loaded is the standard library's or an installed package's."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return isinstance(file, str) and known.is_library(file)
+
+
+def _is_harmless(cls: Any) -> bool:
+    """Whether an instance can be made, printed and dropped without running code of the class."""
+    if not isinstance(cls, type):
+        return False
+    definers = [next((base for base in cls.__mro__ if word in vars(base)), object) for word in _RUN]
+    return all(each.__module__ == "builtins" for each in definers)
 
 
 def _made(cls: type[BaseException], arguments: tuple[Any, ...], message: str) -> BaseException | None:

@@ -122,6 +122,18 @@ def test_code_does_not_speak_for_opto(make: Make, name: str) -> None:
     assert not isinstance(caught.value, OptoError)
 
 
+def test_library_classes_with_a_life_of_their_own_are_not_made(make: Make) -> None:
+    """Only those that are made, printed and dropped by Python's own code."""
+    import json
+    import subprocess
+
+    with pytest.raises(json.JSONDecodeError):
+        make("import json\ndef f(): json.loads('{')")()
+    with pytest.raises(RuntimeError, match="returned non-zero exit status 3") as caught:
+        make("import subprocess\ndef f(): raise subprocess.CalledProcessError(3, 'x')")()
+    assert not isinstance(caught.value, subprocess.CalledProcessError)
+
+
 def report(**changes: Any) -> dict[str, Any]:
     """A report of an exception, as a worker writes it."""
     row = ["<opto:f:5f6a6ac7>", "f", "f", 1, 2, 2, 2, 4, 9]
