@@ -222,7 +222,7 @@ class Select(Sampler):
         super().load_state_dict(state)
         self._groups = groups
         for group, tallies in zip(groups, state["arms"], strict=True):
-            group.tallies = [Tally(*tally) for tally in tallies]
+            group.tallies = [Tally(int(count), float(mean), float(squares)) for count, mean, squares in tallies]
 
 
 @dataclass(eq=False)

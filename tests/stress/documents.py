@@ -81,9 +81,12 @@ ANY_JSON = st.recursive(
 def damaged(draw: Any, documents: list[bytes]) -> bytes:
     """One of these documents, or an arbitrary one, with some damage, or none."""
     data = draw(st.sampled_from(documents)) if draw(st.integers(0, 9)) else draw(st.binary(max_size=200))
+    changes = draw(st.integers(0, 4))
     if draw(st.booleans()):
-        data = _with_another_part(draw, data)
-    for _ in range(draw(st.integers(0, 4))):
+        for _ in range(draw(st.integers(1, 3))):
+            data = _with_another_part(draw, data)
+        changes = max(0, changes - 3)  # most stay JSON, so that what reads the values is tried too
+    for _ in range(changes):
         data = _changed(draw, data)
     return data
 
@@ -129,7 +132,7 @@ def _with_another_part(draw: Any, data: bytes) -> bytes:
             tree = json.loads(b"\n".join(lines[start:end]))
         except (ValueError, RecursionError):
             continue
-        tree = _replaced(draw, tree, draw(st.integers(0, 6)))
+        tree = _replaced(draw, tree, draw(st.integers(0, 8)))
         text = json.dumps(tree).encode("utf-8", "surrogatepass")
         return b"\n".join([*lines[:start], text, *lines[end:]])
     return data
@@ -141,7 +144,8 @@ def _replaced(draw: Any, tree: Any, depth: int) -> Any:
     if isinstance(tree, list):
         place = draw(st.integers(0, len(tree) - 1))
         return [*tree[:place], _replaced(draw, tree[place], depth - 1), *tree[place + 1 :]]
-    key = draw(st.sampled_from(sorted(tree)))
+    inner = [key for key in ("value", "data") if key in tree]  # behind these is what a reader has to make sense of
+    key = draw(st.sampled_from(inner if inner and draw(st.integers(0, 7)) else sorted(tree)))
     if not draw(st.integers(0, 5)):
         return {name: part for name, part in tree.items() if name != key}
     return {**tree, key: _replaced(draw, tree[key], depth - 1)}

@@ -187,6 +187,7 @@ def _load_optimizer(optimizer: Any, path: Path) -> None:
     except OptoError:
         assert repr(optimizer.state_dict()) == before, "refused, but changed"
         raise
+    _one_step(optimizer)
 
 
 def _one_step(optimizer: Any) -> None:
@@ -196,7 +197,9 @@ def _one_step(optimizer: Any) -> None:
         warnings.simplefilter("ignore")
         several = isinstance(optimizer, Hybrid)
         optimizer.zero_feedback()
-        for parameter in optimizer.parameters:
+        if isinstance(optimizer, Preference):
+            optimizer.backward(("a", "b"), 1)
+        for parameter in () if isinstance(optimizer, Preference) else optimizer.parameters:
             optimizer.backward(parameter + type(parameter.data)(), (0.5, "half") if several else 0.5)
         optimizer.step()
 

@@ -96,7 +96,7 @@ def _write_optimizer(folder: Path, start: int) -> Iterator[int]:
     optimizer = _optimizer()
     for number in _steps(start):
         optimizer.steps = number
-        optimizer.memory.add({"text": _text(number)})
+        optimizer.memory.add({"variables": _text(number), "feedback": ""})
         optimizer.save(folder / "optimizer.json")
         yield number
 
@@ -106,7 +106,7 @@ def _read_optimizer(folder: Path) -> int:
         return -1
     optimizer = _optimizer()
     optimizer.load(folder / "optimizer.json")
-    assert _number(list(optimizer.memory)[-1]["text"]) == optimizer.steps, "a memory of another write"
+    assert _number(list(optimizer.memory)[-1]["variables"]) == optimizer.steps, "a memory of another write"
     return int(optimizer.steps)
 
 
