@@ -13,12 +13,14 @@ from typing import Any
 from opto.errors import CrossingError
 from opto.sandbox.crossing import CrossingLimits, class_name, pack
 from opto.sandbox.reach import Reach
+from opto.secrets import holds_secret, known_secrets
 
 __all__ = ["Bindings", "host_functions"]
 
 _ATOMS = frozenset({type(None), bool, int, float, str, bytes})
 _FACTORIES = {list: "list", dict: "dict", set: "set"}
 _MISSING: Any = object()
+_SECRET = "it holds a key or password."
 _OPTIONS = ("eq", "order", "frozen", "unsafe_hash", "repr")
 
 
@@ -122,10 +124,10 @@ class Bindings:
         try:
             return self.described([list(args), kwargs])
         except CrossingError:
-            for index, value in enumerate(args):
-                pack(value, limits=self._limits, root=f"argument {index + 1}")
-            for name, value in kwargs.items():
-                pack(value, limits=self._limits, root=f"argument {name!r}")
+            named = {f"argument {index + 1}": value for index, value in enumerate(args)}
+            named.update((f"argument {name!r}", value) for name, value in kwargs.items())
+            for name, value in named.items():
+                self.described(value, name)
             raise
 
     def described(self, value: Any, root: str = "value") -> tuple[bytes | None, bytes]:
@@ -136,6 +138,7 @@ class Bindings:
         """
         met: dict[str, type] = {}
         data = pack(value, limits=self._limits, root=root, met=met)
+        _refuse_secrets(data, root)
         if not met:
             return None, data
         self.dataclasses.update(met)
@@ -158,7 +161,8 @@ class Bindings:
         if id(value) in self._hosted:
             return "host", [self._hosted[id(value)], inspect.iscoroutinefunction(value)], None
         if type(value) in _ATOMS:
-            return "value", value, (type(value), value)
+            secret = isinstance(value, str) and holds_secret(value)
+            return ("unavailable", _SECRET, value) if secret else ("value", value, (type(value), value))
         if isinstance(value, ModuleType):
             return (*self._module(name, value), None)
         place = self._place(value)
@@ -169,6 +173,7 @@ class Bindings:
         met: dict[str, type] = {}
         try:
             data = pack(value, limits=self._limits, root=name, met=met)
+            _refuse_secrets(data, name)
         except CrossingError as error:
             return "unavailable", _reason(name, value, error), None
         self.dataclasses.update(met)
@@ -236,6 +241,13 @@ def _defaults_last(fields: list[Any]) -> list[Any]:
     """A default that cannot cross makes those before it unusable: no field without one may follow one with."""
     last = max((index for index, (_, default) in enumerate(fields) if default is None), default=-1)
     return [[name, default if index > last else None] for index, (name, default) in enumerate(fields)]
+
+
+def _refuse_secrets(data: bytes, root: str) -> None:
+    """Raise if packed data holds a key that this process knows: no code that a model wrote gets one."""
+    for secret in known_secrets():
+        if secret.encode("utf-8", "surrogatepass") in data:
+            raise CrossingError(f"{root} holds a key or password, which does not cross into a sandbox.")
 
 
 def _reason(name: str, value: Any, error: CrossingError | None) -> str:

@@ -17,22 +17,18 @@ The form is MessagePack. What it does not have itself is written as
 from __future__ import annotations
 
 import math
-import re
 import struct
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from opto.errors import CrossingError, MissingExtraError
+from opto.sandbox.plainness import explanation, has_fields, is_plain_numpy, is_plain_type, kind_of, state_of, too_deep
 
 __all__ = ["LIMITS", "CrossingLimits", "class_name", "pack", "unpack"]
 
 _INTEGER, _COMPLEX, _ARRAY, _SCALAR, _MARK = 1, 2, 3, 4, 5
-_DTYPE = re.compile(r"[<>|=][biufcSUMm][0-9]{1,9}(\[[0-9]{0,9}[A-Za-z]{1,8}\])?")
-_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, bytearray, memoryview})
-_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 # Types whose hashes nobody can foretell, or of which only a few share one.
 _SAFE_KEYS = frozenset({str, bytes, float, bool, type(None)})
 _SAME_HASHES = 32
@@ -82,13 +78,13 @@ def pack(
             value, default=_Packing(msgpack.ExtType, met), strict_types=True, unicode_errors="surrogatepass"
         )
     except CrossingError as error:
-        raise CrossingError(_explanation(value, limits, root) or f"{root}: {error}") from None
+        raise CrossingError(explanation(value, limits.depth, root) or f"{root}: {error}") from None
     except (TypeError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         # A cycle looks endless to the packer, and so does what is too deep for it.
-        raise CrossingError(_explanation(value, limits, root) or f"{root} cannot cross: {error}") from None
+        raise CrossingError(explanation(value, limits.depth, root) or f"{root} cannot cross: {error}") from None
     if len(data) > limits.size:
         raise CrossingError(f"{root} takes {len(data):,} bytes, and {limits.size:,} may cross at once.")
-    if len(data) > limits.depth and (message := _too_deep(value, limits, root)):
+    if len(data) > limits.depth and (message := too_deep(value, limits.depth, root)):
         raise CrossingError(message)
     return data
 
@@ -137,7 +133,7 @@ def unpack(
         raise CrossingError(f"{root} is damaged: {type(error).__name__}: {error}") from None
     if reading.marks:
         raise CrossingError(f"{root} is damaged: a mark stands where none belongs.")
-    if len(data) > limits.depth and (message := _too_deep(value, limits, root)):
+    if len(data) > limits.depth and (message := too_deep(value, limits.depth, root)):
         raise CrossingError(message)
     return value
 
@@ -172,26 +168,13 @@ class _Packing:
             return [self._ext(_MARK, b"f"), *value]
         if cls is complex:
             return self._ext(_COMPLEX, struct.pack("<dd", value.real, value.imag))
-        if _is_dataclass(cls):
+        if has_fields(cls):
             if self._met is not None:
                 self._met[class_name(cls)] = cls
-            return [self._ext(_MARK, b"d"), class_name(cls), _state(value)]
-        if _plain_numpy(value):
+            return [self._ext(_MARK, b"d"), class_name(cls), state_of(value)]
+        if is_plain_numpy(value):
             return self._ext(_ARRAY if cls.__name__ == "ndarray" else _SCALAR, _array_bytes(value))
-        raise CrossingError(f"it is {_kind(cls)}.")
-
-
-def _is_dataclass(cls: type) -> bool:
-    return "__dataclass_fields__" in cls.__dict__ and is_dataclass(cls)
-
-
-def _state(value: Any) -> dict[str, Any]:
-    """The fields of an instance that have a value."""
-    return {each.name: getattr(value, each.name) for each in fields(value) if hasattr(value, each.name)}
-
-
-def _plain_dtype(dtype: Any) -> bool:
-    return _DTYPE.fullmatch(dtype.str) is not None
+        raise CrossingError(f"it is {kind_of(cls)}.")
 
 
 def _array_bytes(array: Any) -> bytes:
@@ -296,104 +279,10 @@ def _array(data: bytes, *, scalar: bool) -> Any:
     (length,) = struct.unpack_from("<H", data)
     dtype_text, *shape_texts = data[2 : 2 + length].decode("ascii").split(" ")
     shape = tuple(int(each) for each in shape_texts if each)
-    if _DTYPE.fullmatch(dtype_text) is None or any(each < 0 for each in shape) or (scalar and shape):
+    if not is_plain_type(dtype_text) or any(each < 0 for each in shape) or (scalar and shape):
         raise CrossingError("it is damaged: it has an array of a kind that does not cross.")
     dtype = numpy.dtype(dtype_text)
     if math.prod(shape) * dtype.itemsize != len(data) - 2 - length:
         raise CrossingError("it is damaged: it has an array whose items do not fill its shape.")
     array = numpy.ndarray(shape, dtype, data, 2 + length).copy()
     return array[()] if scalar else array
-
-
-# ---- where a value that does not cross has its trouble
-
-
-def _explanation(value: Any, limits: CrossingLimits, root: str) -> str | None:
-    """A sentence on the first part of the value that cannot cross."""
-    open_ids: set[int] = set()
-    stack: list[tuple[Any, str, Iterator[tuple[Any, str]]]] = []
-
-    def enter(part: Any, path: str) -> str | None:
-        cls = type(part)
-        if cls in _PLAIN or _plain_numpy(part):
-            return None
-        if id(part) in open_ids:
-            return f"{path} contains itself ({cls.__name__}): only data without cycles can cross."
-        if cls not in _CONTAINERS and not _is_dataclass(cls):
-            of = f" of dtype {part.dtype}" if _is_array(part) else ""
-            return f"{path} is {_kind(cls)}{of}, which cannot cross: only plain data does{_advice(part)}."
-        if len(stack) >= limits.depth:
-            return f"{root} is nested deeper than {limits.depth} levels, which cannot cross."
-        open_ids.add(id(part))
-        stack.append((part, path, iter(_parts(part, path))))
-        return None
-
-    message = enter(value, root)
-    while stack and message is None:
-        part, _, parts = stack[-1]
-        step = next(parts, None)
-        if step is None:
-            open_ids.discard(id(part))
-            stack.pop()
-        else:
-            message = enter(*step)
-    return message
-
-
-def _parts(value: Any, path: str) -> Iterable[tuple[Any, str]]:
-    cls = type(value)
-    if cls is dict:
-        for key, part in value.items():
-            yield key, f"the key {key!r:.60} of {path}"
-            yield part, f"{path}[{key!r:.60}]"
-    elif cls is list or cls is tuple:
-        for index, part in enumerate(value):
-            yield part, f"{path}[{index}]"
-    elif cls is set or cls is frozenset:
-        for part in value:
-            yield part, f"an element of {path}"
-    else:
-        for name, part in _state(value).items():
-            yield part, f"{path}.{name}"
-
-
-def _is_array(value: Any) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and (type(value) is numpy.ndarray or isinstance(value, numpy.generic))
-
-
-def _plain_numpy(value: Any) -> bool:
-    return _is_array(value) and _plain_dtype(value.dtype)
-
-
-def _kind(cls: type) -> str:
-    name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
-
-
-def _advice(value: Any) -> str:
-    if callable(value):
-        return ". A function crosses by name, if it is offered with host="
-    if isinstance(value, (*_CONTAINERS, int, float, str, bytes)):
-        base = next(each for each in (bool, *_CONTAINERS, int, float, str, bytes) if isinstance(value, each))
-        return f", and only of these very types. Convert it with {base.__name__}(...)"
-    return ""
-
-
-def _too_deep(value: Any, limits: CrossingLimits, root: str) -> str | None:
-    """A sentence if the value is nested too deep. Goes level by level, and only into containers."""
-    level: list[Any] = [value]
-    for _ in range(limits.depth + 1):
-        deeper: list[Any] = []
-        for part in level:
-            cls = type(part)
-            if cls is dict:
-                deeper += [each for pair in part.items() for each in pair if type(each) not in _PLAIN]
-            elif cls in _CONTAINERS:
-                deeper += [each for each in part if type(each) not in _PLAIN]
-            elif _is_dataclass(cls):
-                deeper += _state(part).values()
-        level = deeper
-        if not level:
-            return None
-    return f"{root} is nested deeper than {limits.depth} levels, which cannot cross."

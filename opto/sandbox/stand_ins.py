@@ -27,6 +27,16 @@ class Unavailable:
     def _itself(self, other: Any = None) -> Any:
         return self
 
+    def __getitem__(self, key: Any) -> Any:
+        """Itself, as in an annotation; no element."""
+        if isinstance(key, (int, str, slice)):
+            raise CrossingError(self.__dict__["_told"])
+        return self
+
+    def __sandbox_refusal__(self) -> str:
+        """Why it does not cross, for whoever returns it."""
+        return str(self.__dict__["_told"])
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
@@ -35,7 +45,7 @@ class Unavailable:
     __call__ = __setattr__ = __delattr__ = __iter__ = __len__ = __bool__ = __contains__ = __enter__ = _refuse
     __eq__ = __lt__ = __le__ = __gt__ = __ge__ = __add__ = __radd__ = __sub__ = __mul__ = __rmul__ = _refuse
     __instancecheck__ = __subclasscheck__ = __mro_entries__ = __await__ = __int__ = __float__ = __index__ = _refuse
-    __getitem__ = __or__ = __ror__ = _itself
+    __or__ = __ror__ = _itself
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:

@@ -302,7 +302,7 @@ def _flush() -> None:
 
 def _keep_builtins() -> None:
     """Give the modules that serve the program builtins of their own: code may put anything in place of `len`."""
-    for name in ("worker", "wire", "crossing", "raised", "stand_ins"):
+    for name in ("worker", "wire", "crossing", "raised", "stand_ins", "plainness"):
         own = vars(sys.modules[f"opto.sandbox.{name}"])
         for word, value in vars(builtins).items():
             if not word.startswith("__"):

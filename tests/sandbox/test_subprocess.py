@@ -200,6 +200,21 @@ def test_only_some_names_may_cross(walled: Subprocess) -> None:
             runner.compile("def f(): return key", "f", {"key": "sk-1"})()
 
 
+def test_keys_do_not_cross(walled: Subprocess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the environment, and what looks like one: not as a name, not inside data, not from offered functions."""
+    monkeypatch.setenv("SOME_API_KEY", "q8-7Hs62jsKw0")
+    namespace = {"key": "q8-7Hs62jsKw0", "options": {"headers": ["Bearer q8-7Hs62jsKw0"]}, "other": "sk-" + "a1B2" * 8}
+    with Subprocess(host={"ask": lambda: ["q8-7Hs62jsKw0"]}) as runner:
+        for name in namespace:
+            with pytest.raises(CrossingError, match="holds a key or password"):
+                runner.compile(f"def f(): return {name}[0]", "f", namespace)()
+        f = runner.compile("def f(x=None): return ask()", "f", {})
+        with pytest.raises(CrossingError, match="what ask returned holds a key"):
+            f()
+        with pytest.raises(CrossingError, match=r"^argument 1 holds a key"):
+            f(["q8-7Hs62jsKw0"])
+
+
 def test_globals_of_the_code_stay_inside(make: Make) -> None:
     """They last from call to call, and do not reach the program."""
     namespace = {"count": 10}
