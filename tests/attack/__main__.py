@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
-from tests.attack.harness import Place, as_ordinary_user, here, run
+from tests.attack.harness import Place, as_ordinary_user, run, snapshot
 from tests.attack.programs import Attack, attacks
 from tests.attack.table import Row, summary, text_of
 
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _places(stack: ExitStack) -> dict[str, Place]:
-    own = here()
+    own = stack.enter_context(snapshot())
     places = {"subprocess": own}
     if os.geteuid() == 0:
         places = {"subprocess-root": own, "subprocess-user": stack.enter_context(as_ordinary_user())}

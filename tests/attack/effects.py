@@ -79,7 +79,7 @@ def judged(lines: list[dict[str, Any]], planted: Any, captured: bytes, spec: dic
     if told.get("contact"):
         run.effects["contact"] = told["contact"]
     if told.get("burned", 0) > 0.2:
-        run.effects["busy"] = f"{told['burned']:.1f} s of processor time in 0.6 s after the answer"
+        run.effects["busy"] = f"{told['burned']:.1f} s of processor time after the answer"
     run.stopped, run.luck = _stopped_by(outcome, spec["runner"])
     return run
 

@@ -45,6 +45,15 @@ def here() -> Place:
 
 
 @contextmanager
+def snapshot() -> Iterator[Place]:
+    """The present interpreter and user, with a copy of opto, so that a long run sees one state of it."""
+    from tests.attack.runtime import copy_packages
+
+    with tempfile.TemporaryDirectory(prefix="opto-runtime-") as folder:
+        yield Place(Path(sys.executable), copy_packages(Path(folder), Path(sys.executable)), Path.home())
+
+
+@contextmanager
 def as_ordinary_user() -> Iterator[Place]:
     """A place for a user without rights: a copy of the interpreter and of opto that everyone may read."""
     from tests.attack.runtime import readable_copy

@@ -44,14 +44,20 @@ def readable_copy(base: Path) -> tuple[Path, Path]:
                 target = site / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _link(str(source), str(target))
+    packages = copy_packages(base, python)
+    _open_to_all(base)
+    return python, packages
+
+
+def copy_packages(base: Path, python: Path) -> Path:
+    """Copy opto and the stage below `base`, compiled; returns their folder."""
     packages = base / "packages"
     ours = Path(opto.__file__).parent
     shutil.copytree(ours, packages / "opto", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(Path(__file__).parent, packages / "tests" / "attack", ignore=shutil.ignore_patterns("__pycache__"))
     # In the folder that it will be read from, for a user who cannot write there.
-    subprocess.run([str(python), "-m", "compileall", "-q", str(packages)], check=True, env={})
-    _open_to_all(base)
-    return python, packages
+    subprocess.run([str(python), "-m", "compileall", "-q", str(packages)], check=True)
+    return packages
 
 
 def _copy_program(source: Path, target: Path) -> None:

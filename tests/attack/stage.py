@@ -255,9 +255,10 @@ class Stage:
             elif after == "wait":
                 time.sleep(0.3)
             elif after == "cpu":
-                used = ticks(os.getpid())
-                time.sleep(0.6)
-                self.tell(burned=ticks(os.getpid()) - used)
+                used, patience = ticks(os.getpid()), time.monotonic() + 3
+                while (burned := ticks(os.getpid()) - used) < 0.25 and time.monotonic() < patience:
+                    time.sleep(0.1)
+                self.tell(burned=burned)
                 return
         except Exception as error:
             self.tell(afterwards=repr(error)[:300])
