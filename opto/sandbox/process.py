@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from opto.errors import LimitExceededError, SandboxError, SandboxUnavailableErro
 from opto.sandbox import wire
 from opto.sandbox.crossing import pack, unpack
 from opto.sandbox.limits import Budget, Settings
+from opto.sandbox.scratch import remove, size_of
 
 __all__ = ["Wait", "WorkerProcess", "check_system"]
 
@@ -71,7 +71,7 @@ class WorkerProcess:
         try:
             self._process = self._spawn()
         except BaseException:
-            shutil.rmtree(self._home, ignore_errors=True)
+            remove(self._home)
             raise
         self.pid = self._process.pid
         self._streams = [each for each in (self._process.stdin, self._process.stdout, self._process.stderr) if each]
@@ -284,9 +284,10 @@ class WorkerProcess:
     def check_scratch(self) -> None:
         """Raise if its folder holds too much."""
         allowed = self.settings.scratch
-        if _size_of(self._scratch, allowed) > allowed:
+        if size_of(self._scratch, allowed) > allowed:
             raise LimitExceededError(
-                f"The code wrote more than the {allowed:,} bytes that its folder may hold; raise it with scratch=.",
+                f"The code wrote more than the {allowed:,} bytes that its folder may hold, or hid what it wrote; "
+                "raise it with scratch=.",
                 limit="scratch",
                 allowed=allowed,
             )
@@ -313,7 +314,7 @@ class WorkerProcess:
         self._process.kill()
         self._process.wait()
         self.forget()
-        shutil.rmtree(self._home, ignore_errors=True)
+        remove(self._home)
 
     def forget(self) -> None:
         """Close this process's side only: what a forked child does, to which the worker does not belong."""
@@ -358,20 +359,3 @@ def _alone(steps: Generator[Wait, None, tuple[int, bytes]]) -> tuple[int, bytes]
             wait.worker.poll(wait)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
-
-
-def _size_of(folder: str, enough: int) -> int:
-    """The bytes that a folder holds, with 4 KB for each name; stops where it is enough."""
-    total, waiting = 0, [folder]
-    while waiting and total <= enough:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    total += 4096 + entry.stat(follow_symlinks=False).st_size
-                    if total > enough:
-                        break
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-        except OSError:
-            continue
-    return total
