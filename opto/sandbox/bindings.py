@@ -4,6 +4,7 @@ from __future__ import annotations
 import __future__
 
 import dataclasses
+import hashlib
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -179,7 +180,8 @@ class Bindings:
         self.dataclasses.update(met)
         for cls in met.values():
             self._specify(cls, specs)
-        return "value", value, data
+        # A digest will do to see a change, and large data is not kept twice.
+        return "value", value, data if len(data) < 1024 else hashlib.sha256(data).digest()
 
     def _module(self, name: str, module: ModuleType) -> tuple[str, Any]:
         if self._reach.has(module):

@@ -75,7 +75,7 @@ class Program:
         pool = self._pool()
         worker = pool.take(self)
         if worker is None:
-            worker = await asyncio.get_running_loop().run_in_executor(None, pool.fresh)
+            worker = await _fresh(pool)
         return _result(await adrive(self._used(pool, worker, self._call(worker, args, kwargs))))
 
     # ---- the course of it
@@ -245,6 +245,21 @@ class Program:
         on_output = self._options["on_output"]
         if on_output is not None and budget.output:
             on_output(budget.output.decode("utf-8", "replace"))
+
+
+async def _fresh(pool: Pool) -> WorkerProcess:
+    """A worker without a text; given back if nobody awaits it any more when it is ready."""
+
+    def give_back(done: asyncio.Future[WorkerProcess]) -> None:
+        if done.exception() is None:
+            pool.discard(done.result())
+
+    starting = asyncio.get_running_loop().run_in_executor(None, pool.fresh)
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        starting.add_done_callback(give_back)
+        raise
 
 
 def _result(outcome: Any) -> Any:
