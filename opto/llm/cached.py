@@ -23,12 +23,15 @@ from opto.llm.request import canonical_text, request_data
 from opto.llm.response import Response
 from opto.llm.totals import tell_replayed
 from opto.llm.wrapper import Wrapper
+from opto.runs.files import open_appending
+from opto.secrets import redact_json
 
 __all__ = ["Cached"]
 
 _FILE = "answers.sqlite"
 _VERSION = 1
 _ADDRESSES = ("api_base", "base_url", "api_version")
+_OTHER_TABLES = "no such"  # table or column
 _TABLE = """
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, response TEXT NOT NULL, bytes INTEGER NOT NULL, used REAL NOT NULL
@@ -46,7 +49,8 @@ class Cached(Wrapper):
     occurrence. The n-th equal request of a run gets the n-th answer, so several samples of one question stay several,
     and the next run gets the same ones in the same order. `reserve` gives the number, as for `opto.llm.Recorded`.
 
-    The key is a hash, and only answers are stored, as JSON: neither the request nor a key or header is written.
+    The key is a hash, and only answers are stored, as JSON, with secrets struck out (`opto.secrets`): neither the
+    request nor a key or header is written. Only the user who runs the program can read them.
     Threads and processes may share a folder. Answers from it cost no budget. A request that fails is not kept.
 
     Args:
@@ -135,11 +139,15 @@ class Cached(Wrapper):
                 store.execute("UPDATE answers SET used = ? WHERE key = ?", (time.time(), key))
         if row is None:
             return None
+        try:
+            response = Response.of(json.loads(row[0])).as_replayed()
+        except (ValueError, TypeError, RecursionError) as error:
+            raise _damaged(self.folder / _FILE, f"the answer {key[:12]}... cannot be read: {error}") from error
         tell_replayed(self.name)
-        return Response.of(json.loads(row[0])).as_replayed()
+        return response
 
     def _keep(self, request: str, number: int, response: Response) -> None:
-        text = json.dumps(response.to_dict())
+        text = redact_json(json.dumps(response.to_dict()).encode()).decode()
         with self._store() as store:
             store.execute(
                 "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)",
@@ -152,8 +160,8 @@ class Cached(Wrapper):
     @contextlib.contextmanager
     def _store(self) -> Iterator[sqlite3.Connection]:
         """A connection for one transaction; SQLite keeps processes and threads apart."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / _FILE
+        os.close(open_appending(path))  # for its owner alone, as SQLite's own files beside it then are
         try:
             with contextlib.closing(sqlite3.connect(path, timeout=60.0)) as store:
                 _prepare(store, path)
@@ -161,12 +169,16 @@ class Cached(Wrapper):
                 with store:
                     yield store
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
+            if isinstance(error, sqlite3.OperationalError) and _OTHER_TABLES not in str(error):
                 raise
-            raise FileFormatError(f"{path} is damaged ({error}): remove it to begin a new cache") from error
+            raise _damaged(path, str(error)) from error
 
     def __repr__(self) -> str:
         return f"Cached({self.model!r}, {str(self.folder)!r})"
+
+
+def _damaged(path: Path, what: str) -> FileFormatError:
+    return FileFormatError(f"{path} is damaged ({what}): remove it to begin a new cache")
 
 
 def _prepare(store: sqlite3.Connection, path: Path) -> None:

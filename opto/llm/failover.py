@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping
@@ -11,13 +10,13 @@ from typing import Any
 from opto.errors import BudgetExceededError, MissingExtraError, ModelAccessError, ModelError, ReplayError
 from opto.llm.from_callable import as_model
 from opto.llm.model import Messages, Model
+from opto.llm.redacting import logger
 from opto.llm.response import Response
 from opto.llm.retry_rules import is_transient
 from opto.runs import emit
 
 __all__ = ["Failover", "is_unavailable"]
 
-_logger = logging.getLogger("opto.llm")
 _UNAVAILABLE = frozenset({401, 402, 403, 404, 410, 429, 451})
 
 
@@ -91,7 +90,7 @@ class Failover(Model):
         following = self.models[len(failures)].name
         reason = f"{type(error).__name__}: {error}"
         emit("failover", model=model.name, next=following, reason=reason)
-        _logger.warning("%s cannot be reached, %s is asked instead: %s", model.name, following, reason)
+        logger.warning("%s cannot be reached, %s is asked instead: %s", model.name, following, reason)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_lock"}

@@ -6,18 +6,16 @@ answer that is not JSON and a missing key all become "status 500"). So the chain
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from opto.errors import ModelAccessError, ModelError, ModelResponseError, ModelTimeoutError
-from opto.llm.request import is_secret
 from opto.llm.retry_rules import is_transient_status, retry_after
+from opto.secrets import redact_message
 
-__all__ = ["hidden", "translated"]
-
-hidden = "***"
+__all__ = ["translated"]
 
 _NO_RESPONSE = ("httpx.TransportError", "openai.APIConnectionError", "aiohttp.client_exceptions.ClientError")
 _BAD_SHAPE = ("litellm.exceptions.APIError", "litellm.exceptions.APIResponseValidationError")
@@ -27,14 +25,14 @@ def translated(error: Exception, litellm: Any, call: Mapping[str, Any]) -> Excep
     """The `ModelError` that `error` means; `error` itself when it is not about the model, such as a TypeError.
 
     Args:
-        error: what LiteLLM raised. Keys are struck out of its message.
+        error: what LiteLLM raised. Keys are struck out of its message, and of those of its causes.
         litellm: the module.
         call: the arguments of the call.
     """
     chain = list(_chain(error))
+    _strike_out_keys(chain)
     if not any(_is(link, "openai.OpenAIError", "httpx.HTTPError", *_NO_RESPONSE) for link in chain):
         return error
-    _strike_out_keys(chain, call)
     about = f"{call['model']}: {_short(error)}"
     if any(_is_timeout(link) for link in chain):
         return ModelTimeoutError(f"no answer within {call.get('timeout')} s from {about}")
@@ -116,22 +114,22 @@ def _missing_keys(litellm: Any, call: Mapping[str, Any]) -> list[str]:
     return [name for name in missing if name.endswith("KEY")]
 
 
-def _strike_out_keys(chain: list[BaseException], call: Mapping[str, Any]) -> None:
-    """Take the keys that are in use out of the texts of these exceptions, which end up in logs and recordings."""
-    candidates = [*call.items(), *os.environ.items()]
-    keys = {value for name, value in candidates if is_secret(name) and isinstance(value, str) and len(value) >= 8}
+def _strike_out_keys(chain: list[BaseException]) -> None:
+    """Take keys out of the texts of these exceptions, which end up in logs and recordings."""
     for link in chain:
-        texts = {name: value for name, value in vars(link).items() if isinstance(value, str)}
-        for name, text in texts.items():
-            if (clean := _without(text, keys)) != text:
-                setattr(link, name, clean)
-        link.args = tuple(_without(part, keys) if isinstance(part, str) else part for part in link.args)
+        for name, value in list(vars(link).items()):
+            if isinstance(value, (str, dict, list)) and (clean := _without_keys(value)) != value:
+                with contextlib.suppress(AttributeError):  # an attribute that is read only
+                    setattr(link, name, clean)
+        link.args = tuple(_without_keys(part) for part in link.args)
 
 
-def _without(text: str, keys: set[str]) -> str:
-    for key in keys:
-        text = text.replace(key, hidden)
-    return text
+def _without_keys(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact_message(value)
+    if isinstance(value, dict):
+        return {name: _without_keys(part) for name, part in value.items()}
+    return [_without_keys(part) for part in value] if isinstance(value, list) else value
 
 
 def _short(error: BaseException) -> str:

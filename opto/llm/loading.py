@@ -1,4 +1,4 @@
-"""Importing LiteLLM: when it is first needed, offline and quiet."""
+"""Importing LiteLLM: when it is first needed, offline, quiet, and without keys in its logs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
+
+from opto.llm.redacting import guard_libraries
 
 __all__ = ["load_litellm"]
 
@@ -26,6 +28,7 @@ _importing = threading.Lock()
 def load_litellm() -> Any:
     """The module `litellm`, imported offline and quiet. One that the program has imported itself is left as it is."""
     with _importing:
+        guard_libraries()
         if "litellm" in sys.modules:
             return sys.modules["litellm"]
         with _environment(_OFFLINE), warnings.catch_warnings():

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
-import threading
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from pathlib import Path
@@ -13,11 +11,12 @@ from typing import Any
 
 from opto.errors import ModelResponseError, ModelTimeoutError
 from opto.llm.model import Messages, Model
+from opto.llm.redacting import logger
 from opto.llm.request import request_data
+from opto.runs.files import read_file, write_atomic
+from opto.secrets import redact
 
 __all__ = ["Manual"]
-
-_logger = logging.getLogger("opto.llm")
 
 
 class Manual(Model):
@@ -25,7 +24,8 @@ class Manual(Model):
 
     The request `0001.request.md` has the messages in full; the answer is the text of `0001.answer.md`, without line
     breaks at its end. Numbers go up without a gap, also when several threads or processes share the folder. An answer
-    is taken when its file is not empty and did not change between two looks at it.
+    is taken when its file is not empty and did not change between two looks at it. Secrets are struck out of requests
+    (`opto.secrets`), and only the user who runs the program can read them.
 
         model = Recorded("exchanges.json", Manual("inbox"), mode="auto", answered_by="Ada")
 
@@ -85,7 +85,7 @@ class Manual(Model):
         """Write the request, then yield the seconds to wait until the answer is there, and return it."""
         request = self._write_request(request_data(messages, options))
         answer = request.with_name(request.name.replace(".request.", ".answer."))
-        _logger.info("a request waits for its answer: %s -> %s", request, answer.name)
+        logger.info("a request waits for its answer: %s -> %s", request, answer.name)
         if self.on_request is not None:
             self.on_request(request)
         start, before = self._clock(), None
@@ -103,13 +103,13 @@ class Manual(Model):
             yield self.poll
 
     def _write_request(self, request: dict[str, Any]) -> Path:
-        self.folder.mkdir(parents=True, exist_ok=True)
         numbers = (path.name.partition(".")[0] for path in self.folder.glob("*.request.md"))
         number = max((int(number) for number in numbers if number.isdigit()), default=0) + 1
         while True:
             path = self.folder / f"{number:04d}.request.md"
+            text = _markdown(number, redact(request))
             try:
-                _create(path, _markdown(number, request))
+                write_atomic(path, text.encode("utf-8", "surrogatepass"), replace=False)
                 return path
             except FileExistsError:  # another thread or process has taken this number
                 number += 1
@@ -129,21 +129,6 @@ class _Waiting:
         self.answer = yield from self._generator
 
 
-def _create(path: Path, text: str) -> None:
-    """Make a file that is whole from the moment it exists; FileExistsError if there is one of that name."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
-    draft.write_bytes(text.encode("utf-8", "surrogatepass"))
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        with path.open("xb") as file:
-            file.write(draft.read_bytes())
-    finally:
-        draft.unlink()
-
-
 def _state(path: Path) -> tuple[int, int] | None:
     """Size and time of change of a file that holds something."""
     try:
@@ -155,7 +140,7 @@ def _state(path: Path) -> tuple[int, int] | None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_file(path).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise ModelResponseError(f"{path} is not UTF-8 text: {error}") from error
 

@@ -39,6 +39,7 @@ from pathlib import Path
 from typing import Any
 
 from opto.errors import FileFormatError
+from opto.runs.files import read_file
 
 __all__ = ["Profile", "find_profile", "profile_names", "register_profile", "variable_of"]
 
@@ -148,8 +149,8 @@ def _read(path: Path) -> dict[str, Any]:
     else:
         import tomli as tomllib
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError
+        return tomllib.loads(read_file(path).decode("utf-8").replace("\r\n", "\n"))
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, UnicodeDecodeError
         raise FileFormatError(f"{path} is not TOML: {error}") from error
 
 

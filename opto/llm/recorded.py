@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from opto.errors import FileFormatError, ReplayError
+from opto.errors import FileFormatError, ModelResponseError, ReplayError
 from opto.llm.difference import nearest, request_text, unified_difference
 from opto.llm.from_callable import as_model
 from opto.llm.model import Messages, Model
 from opto.llm.occurrences import Occurrences
-from opto.llm.recording import append_exchange, read_recording
+from opto.llm.recording import Appending, read_recording
 from opto.llm.request import canonical_text, request_data
 from opto.llm.response import Response
 from opto.llm.totals import tell_replayed
+from opto.secrets import redact
 
 __all__ = ["Recorded"]
 
@@ -31,9 +32,11 @@ class Recorded(Model):
         model = Recorded("exchanges.json")                                   # answers from the file alone
 
     An exchange is found by its request (messages and options; neither keys, headers, addresses nor time-outs count or
-    are ever written) and by its occurrence: the n-th equal request gets the n-th answer. Occurrences are counted in the
-    order of the calls. Who sends requests concurrently calls `reserve` for each of them beforehand, in order; so the
-    driver of the optimizers does. A request that fails is not recorded, and its number is given to the next equal one.
+    are ever written; secrets in texts are struck out, see `opto.secrets`) and by its occurrence: the n-th equal
+    request gets the n-th answer. Occurrences are counted in the order of the calls. Who sends requests concurrently
+    calls `reserve` for each of them beforehand, in order; so the driver of the optimizers does. A request that fails is
+    not recorded, and its number is given to the next equal one. Several processes may record in one file: what another
+    one recorded meanwhile is the answer here too.
     The file is plain text to be read, compared and kept under version control; `opto.llm.recording` has its format.
 
     Args:
@@ -70,6 +73,7 @@ class Recorded(Model):
         self._lock = threading.Lock()
         self._exchanges: dict[_Place, Response] = {}
         self._header_label: str | None = None
+        self._end = 0
         self._read()
 
     @property
@@ -89,7 +93,7 @@ class Recorded(Model):
 
     def reserve(self, messages: Messages, **options: Any) -> dict[str, Any]:
         """{"occurrence": n}: the number that this request has among equal ones, from 1."""
-        return {"occurrence": self._occurrences.take(canonical_text(request_data(messages, options)))}
+        return {"occurrence": self._occurrences.take(canonical_text(_request(messages, options)))}
 
     def effective_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the model behind the recording sends."""
@@ -120,7 +124,7 @@ class Recorded(Model):
             raise
 
     def _place(self, messages: Messages, options: dict[str, Any], occurrence: int | None) -> _Place:
-        key = canonical_text(request_data(messages, options))
+        key = canonical_text(_request(messages, options))
         return key, self._occurrences.take(key) if occurrence is None else occurrence
 
     def _return_number(self, place: _Place, reserved: int | None) -> None:
@@ -135,7 +139,7 @@ class Recorded(Model):
         answer = self._exchanges.get(place)
         if answer is None and (self.mode == "replay" or self.model is None):
             self._return_number(place, reserved)
-            raise ReplayError(self._explain(place, request_data(messages, options)))
+            raise ReplayError(self._explain(place, _request(messages, options)))
         if answer is not None:
             tell_replayed(answer.model or self.name)
         return answer
@@ -143,15 +147,19 @@ class Recorded(Model):
     def _write(self, place: _Place, answer: Response, messages: Messages, options: dict[str, Any]) -> Response:
         exchange: dict[str, Any] = {
             "occurrence": place[1],
-            "request": request_data(messages, options),
-            "response": answer.to_dict(),
+            "request": _request(messages, options),
+            "response": redact(answer.to_dict()),
         }
-        with self._lock:
+        with self._lock, Appending(self.path) as recording:
+            for other in recording.news(self._end):
+                self._add(other)
+            if place in self._exchanges:  # another process was faster: its answer is the one that a replay gives
+                return self._exchanges[place]
             if self._header_label is None:
                 self._header_label = self.answered_by
             elif self._header_label != self.answered_by:
                 exchange["answered_by"] = self.answered_by
-            append_exchange(self.path, exchange, answered_by=self._header_label)
+            self._end = recording.add(exchange, answered_by=self._header_label)
             self._exchanges[place] = answer.as_replayed()
         return answer
 
@@ -165,16 +173,24 @@ class Recorded(Model):
             if self.mode == "replay":
                 raise FileNotFoundError(f"{self.path} does not exist, so there is nothing to replay: record it first")
             return
-        header, exchanges = read_recording(self.path)
-        self._header_label = str(header.get("answered_by", ""))
+        header, exchanges, self._end = read_recording(self.path)
+        if header:
+            self._header_label = str(header.get("answered_by", ""))
         for exchange in exchanges:
-            place = (canonical_text(exchange["request"]), exchange["occurrence"])
+            self._add(exchange)
+
+    def _add(self, exchange: dict[str, Any]) -> None:
+        request = redact(exchange["request"])
+        place = (canonical_text(request), exchange["occurrence"])
+        try:
             answer = Response.of(exchange["response"]).as_replayed()
-            if self._exchanges.setdefault(place, answer) != answer:
-                raise FileFormatError(
-                    f"{self.path} holds two answers to occurrence {place[1]} of one request: remove one of them\n"
-                    f"{request_text(exchange['request'])[:500]}"
-                )
+        except (ModelResponseError, TypeError, ValueError) as error:
+            raise FileFormatError(f"{self.path} is damaged: a recorded response is none: {error}") from error
+        if self._exchanges.setdefault(place, answer) != answer:
+            raise FileFormatError(
+                f"{self.path} holds two answers to occurrence {place[1]} of one request: remove one of them\n"
+                f"{request_text(request)[:500]}"
+            )
 
     def _explain(self, place: _Place, asked: dict[str, Any]) -> str:
         key, occurrence = place
@@ -205,6 +221,12 @@ class Recorded(Model):
 
     def __repr__(self) -> str:
         return f"Recorded({str(self.path)!r}, {self.model!r}, mode={self.mode!r})"
+
+
+def _request(messages: Messages, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A request as it is written and found."""
+    data: dict[str, Any] = redact(request_data(messages, options))
+    return data
 
 
 def _ordinal(number: int) -> str:

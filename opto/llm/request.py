@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from opto.secrets import is_secret_name, remember_secrets
 
 if TYPE_CHECKING:
     from opto.llm.model import Messages
 
-__all__ = ["canonical_text", "is_secret", "request_data"]
+__all__ = ["canonical_text", "request_data"]
 
 _TRANSPORT = frozenset(
     {
@@ -36,11 +36,6 @@ _TRANSPORT = frozenset(
 )
 """Options that say how a request travels, not what it asks: a recording made with other ones is as good."""
 
-_SECRET = re.compile(
-    r"(^|_)(api_?key|apikey|access_key(_id)?|headers?|authorization|passw(or)?d|secret|credentials?|"
-    r"(access|auth|ad|bearer|session|web_identity)_?token)(_|$)",
-    re.IGNORECASE,
-)
 _SCHEMAS = frozenset({"tools", "functions", "response_format"})
 """Options that hold names chosen by the user, where a property called `secret` is not one."""
 
@@ -51,17 +46,12 @@ def request_data(messages: Messages, options: Mapping[str, Any]) -> dict[str, An
     Raises:
         TypeError: a message or an option has no JSON form.
     """
-    kept = [name for name in sorted(options) if name not in _TRANSPORT and not is_secret(name)]
+    remember_secrets(options)
+    kept = [name for name in sorted(options) if name not in _TRANSPORT and not is_secret_name(name)]
     return {
         "messages": [_message(message, i) for i, message in enumerate(messages)],
         "options": {name: _plain(options[name], name, scrub=name not in _SCHEMAS) for name in kept},
     }
-
-
-@functools.lru_cache(maxsize=1024)
-def is_secret(name: str) -> bool:
-    """Whether an option or a variable of this name holds a key, headers or another secret."""
-    return _SECRET.search(name) is not None
 
 
 def canonical_text(data: Any) -> str:
@@ -79,7 +69,7 @@ def _plain(value: Any, where: str, *, scrub: bool) -> Any:
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, Mapping):
-        names = [name for name in value if not (scrub and is_secret(str(name)))]
+        names = [name for name in value if not (scrub and is_secret_name(str(name)))]
         return {str(name): _plain(value[name], f"{where}[{name!r}]", scrub=scrub) for name in names}
     if isinstance(value, (list, tuple)):
         return [_plain(item, f"{where}[{i}]", scrub=scrub) for i, item in enumerate(value)]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from opto.llm.model import Messages
+from opto.llm.redacting import logger
 from opto.llm.response import Response
 from opto.llm.retry_rules import is_transient, seconds_to_wait
 from opto.llm.wrapper import Wrapper
 
 __all__ = ["Retrying"]
-
-_logger = logging.getLogger("opto.llm")
 
 
 class Retrying(Wrapper):
@@ -94,7 +92,7 @@ class Retrying(Wrapper):
 
     def _report(self, state: Any) -> None:
         error, wait = state.outcome.exception(), state.next_action.sleep
-        _logger.info("attempt %d of %d failed, next in %.1f s: %s", state.attempt_number, self.attempts, wait, error)
+        logger.info("attempt %d of %d failed, next in %.1f s: %s", state.attempt_number, self.attempts, wait, error)
 
     def __repr__(self) -> str:
         return f"Retrying({self.model!r}, attempts={self.attempts})"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from opto.llm.litellm_errors import hidden, translated
+from opto.llm.litellm_errors import translated
 from opto.llm.loading import load_litellm
 from opto.llm.model import Messages, Model
-from opto.llm.request import is_secret
+from opto.llm.withheld import present, restored, shown, withheld
+from opto.secrets import remember_secrets
 
 __all__ = ["LiteLLM"]
 
@@ -24,8 +25,10 @@ class LiteLLM(Model):
         LiteLLM("openai/qwen", api_base="http://127.0.0.1:8000/v1", api_key="none")
 
     Making one needs no key, no network and no LiteLLM; that is imported at the first call, with the price list it
-    brings along and without telemetry. It pickles, with the key if one was given as an option. A failed request is
-    not sent again: wrap it in `Retrying`.
+    brings along and without telemetry. A failed request is not sent again: wrap it in `Retrying`.
+
+    It pickles without keys that were given as options. A process that unpickles it takes them from the environment
+    variable that held the same key; this process and those forked from it have them at hand.
 
     Args:
         model: the name that LiteLLM knows the model by.
@@ -39,6 +42,7 @@ class LiteLLM(Model):
         if not isinstance(model, str) or not model:
             raise TypeError(f"model must be the name of a model, such as 'gpt-4o', got {model!r}")
         self.model, self.options = model, options
+        remember_secrets(options)
 
     @property
     def name(self) -> str:
@@ -76,10 +80,19 @@ class LiteLLM(Model):
 
     def _arguments(self, messages: Messages, options: Mapping[str, Any]) -> dict[str, Any]:
         call = {"model": self.model, **self.effective_options(options)}
+        present(call)
+        remember_secrets(options)
         if call.pop("stream", False):
             raise ValueError("stream=True is not possible here: a model returns whole answers")
         return {**call, "messages": [dict(message) for message in messages]}
 
     def __repr__(self) -> str:
-        shown = {name: hidden if is_secret(name) else value for name, value in self.options.items()}
-        return f"LiteLLM({', '.join([repr(self.model), *(f'{name}={value!r}' for name, value in shown.items())])})"
+        options = [f"{name}={value!r}" for name, value in shown(self.options).items()]
+        return f"LiteLLM({', '.join([repr(self.model), *options])})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "options": withheld(self.options)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, options=restored(state["options"]))
+        remember_secrets(self.options)

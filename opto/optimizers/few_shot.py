@@ -372,7 +372,7 @@ class FewShot(Sampler):
         self._present = self._paired(state["present"])
         self._sets = [self._paired(listed) for listed in state["sets"]]
         self._tournament = None if state["tournament"] is None else Tournament.from_state(state["tournament"])
-        self._begun, self.spent = state["begun"], state["spent"]
+        self._begun, self.spent = int(state["begun"]), int(state["spent"])
 
     def _paired(self, listed: Sequence[Sequence[Any]]) -> dict[ParameterNode[Any], list[Any]]:
         return {parameter: list(each) for parameter, each in zip(self.parameters, listed, strict=True)}

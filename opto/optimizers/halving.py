@@ -119,8 +119,14 @@ class Tournament:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Tournament:
         """The tournament of a `state`."""
-        tallies = [Tally(*tally) for tally in state["tallies"]]
-        lists = {name: list(state[name]) for name in ("left", "waiting", "series")}
+        tallies = [Tally(int(count), float(mean), float(squares)) for count, mean, squares in state["tallies"]]
+        lists = {name: list(state[name]) for name in ("left", "waiting")}
+        lists["series"] = [None if each is None else list(map(float, each)) for each in state["series"]]
+        entrants = range(int(state["entrants"]))
+        if not len(tallies) == len(lists["series"]) == len(entrants) or state["eta"] < 2 or state["rung"] < 0:
+            raise ValueError("state is of no tournament: its numbers do not go together.")
+        if any(each not in entrants for name in ("left", "waiting") for each in lists[name]):
+            raise ValueError("state is of no tournament: it names entrants that it has not.")
         return cls(**{**state, **lists, "tallies": tallies})
 
 

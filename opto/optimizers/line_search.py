@@ -214,7 +214,8 @@ class LineSearch(Wrapper):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state_dict`."""
         super().load_state_dict(state)
-        self.memory = FIFOBuffer(self.memory.size, [dict(past) for past in state["memory"]])
+        failures = [{"values": dict(past["values"]), "verdict": str(past["verdict"])} for past in state["memory"]]
+        self.memory = FIFOBuffer(self.memory.size, failures)
 
 
 def _key(values: Update) -> str:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from opto.errors import OptoWarning, SuggestionWarning
+from opto.errors import FileFormatError, OptoWarning, SuggestionWarning
 from opto.llm.ambient import metering
 from opto.llm.totals import Totals
 from opto.optimizers.allowing import allowed_ones, allowing, refused
@@ -316,12 +316,17 @@ class Optimizer:
         """Go on from a file that `save` wrote.
 
         Raises:
-            FileFormatError: the file is damaged, or of another kind.
+            FileFormatError: the file is damaged, or of another kind. The optimizer is as it was then.
             ValueError: the state is of another optimizer.
         """
         from opto.runs import codec
 
-        self.load_state_dict(codec.load(path, kind=_KIND))
+        state, before = codec.load(path, kind=_KIND), copy.deepcopy(self.state_dict())
+        try:
+            self.load_state_dict(state)
+        except Exception as error:  # whatever a state of another shape leads to
+            self.load_state_dict(before)
+            raise FileFormatError(f"{path}: its state does not fit: {describe(error)}") from error
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Optimizer:
         """A copy with a state of its own, for the same parameters and the same model."""

@@ -240,4 +240,6 @@ class OptoPrime(LimitedOptimizer):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state_dict`; the memory keeps as much of it as its size allows."""
         super().load_state_dict(state)
-        self.memory = FIFOBuffer(self.memory.size, [dict(past) for past in state["memory"]])
+        texts = ("variables", "feedback")
+        remembered = [{**past, **{name: str(past[name]) for name in texts}} for past in state["memory"]]
+        self.memory = FIFOBuffer(self.memory.size, remembered)

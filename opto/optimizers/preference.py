@@ -334,5 +334,9 @@ class Preference(Optimizer):
         super().load_state_dict(state)
         self.seed = state["seed"]
         self.candidates = list(state["candidates"])
+        places = range(len(self.candidates))
+        for past in state["memory"]:
+            if not all(place in places for place in past["pair"]) or past["preferred"] not in (0, 1, None):
+                raise ValueError(f"state must compare two of its {len(places)} candidates, got {past!r}.")
         self.memory = FIFOBuffer(self.memory.size, [dict(past) for past in state["memory"]])
         self._vectors = []

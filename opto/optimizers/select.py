@@ -277,7 +277,7 @@ class Select(Sampler):
         super().load_state_dict(state)
         self._groups = groups
         for group, tallies, series in zip(groups, state["arms"], state["series"], strict=True):
-            group.tallies = [Tally(*tally) for tally in tallies]
+            group.tallies = [Tally(int(count), float(mean), float(squares)) for count, mean, squares in tallies]
             group.series = [None if each is None else list(each) for each in series]
 
 

@@ -29,6 +29,13 @@ class Solution:
     remark: str = ""
     count: int = 0
 
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Solution:
+        """The solution of a plain dict."""
+        score = state["score"]
+        number = score if score is None or isinstance(score, (int, float)) else float(score)
+        return cls(dict(state["values"]), number, str(state["remark"]), int(state["count"]))
+
     @property
     def key(self) -> str:
         """The same text for the same values."""
@@ -92,5 +99,5 @@ class SolutionMemory:
     def of(cls, size: int, state: list[Mapping[str, Any]] | list[dict[str, Any]]) -> SolutionMemory:
         """The best `size` of the solutions of a `state`."""
         memory = cls(size)
-        memory._solutions = [Solution(**each) for each in state][-size:]
+        memory._solutions = [Solution.of(each) for each in state][-size:]
         return memory

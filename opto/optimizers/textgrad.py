@@ -289,7 +289,8 @@ class TextGrad(LimitedOptimizer):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state_dict`; the memory keeps as much of it as its size allows."""
         super().load_state_dict(state)
-        self.memory = FIFOBuffer(self.memory.size, [dict(step) for step in state["memory"]])
+        steps = [{name: [str(text) for text in texts] for name, texts in step.items()} for step in state["memory"]]
+        self.memory = FIFOBuffer(self.memory.size, steps)
 
 
 def _one_of(attempts: list[Attempt]) -> Attempt:

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from opto.errors import FileFormatError, OptoWarning, RecordInUseError
+from opto.runs.files import open_appending, read_file
 
 __all__ = ["FORMAT", "NAME", "VERSION", "Journal", "read_lines"]
 
 FORMAT = "opto.run"
 VERSION = 1
 NAME = "events.jsonl"
+_BEGINNING = f'{{"format":"{FORMAT}"'.encode()
 
 
 class Journal:
@@ -36,10 +38,8 @@ class Journal:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = self.folder / NAME
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        self._descriptor = os.open(self.path, flags, 0o600)
+        self._descriptor = open_appending(self.path)
         try:
             _lock(self._descriptor, self.path)
             self._end = _mend(self._descriptor, self.path)
@@ -73,13 +73,15 @@ class Journal:
 
 
 def read_lines(path: Path) -> list[Any]:
-    """The documents of a record, one a line. A torn last line is left out with a warning.
+    """The documents of a record, one a line; none where a process was killed before the first was whole.
+
+    A torn last line is left out with a warning.
 
     Raises:
         FileNotFoundError: there is no such file.
         FileFormatError: it is no record, is damaged, or was written by a newer version.
     """
-    data = path.read_bytes()
+    data = read_file(path)
     lines = data.split(b"\n")
     torn = lines.pop()
     documents = [_parsed(line, number, path) for number, line in enumerate(lines, start=1)]
@@ -89,21 +91,22 @@ def read_lines(path: Path) -> list[Any]:
             warnings.warn(f"{path}: the last line was not written to its end and is left out", OptoWarning, 3)
         else:
             documents.append(whole)
-    _check_header(documents[0] if documents else None, path)
+    if documents or not _BEGINNING.startswith(data[: len(_BEGINNING)]):
+        _check_header(documents[0] if documents else None, path)
     return documents
 
 
 def _parsed(line: bytes, number: int, path: Path) -> Any:
     try:
         return json.loads(line.decode("utf-8", "surrogatepass"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} is damaged at line {number}: {error}") from error
 
 
 def _parsed_or_none(line: bytes) -> Any:
     try:
         return json.loads(line.decode("utf-8", "surrogatepass"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -123,7 +126,7 @@ def _mend(descriptor: int, path: Path) -> int:
         return 0
     with open(path, "rb") as file:
         first = file.readline()
-        if not first.endswith(b"\n") and first.startswith(f'{{"format":"{FORMAT}"'.encode()):
+        if not first.endswith(b"\n") and _BEGINNING.startswith(first[: len(_BEGINNING)]):
             os.ftruncate(descriptor, 0)  # killed while the very first line was written
             return 0
         _check_header(_parsed_or_none(first), path)

@@ -3,6 +3,7 @@
 Where a text may stand, `{"text": 7, "is": "..."}` is that text, which gets the number 7, and `{"text": 7}` is the same
 text again. Numbers hold until the next header. This is done for the texts that repeat: the messages of a request, and
 the calls and the prompt of a problem. No JSON value of these places is an object otherwise.
+Keys and tokens are struck out, see `opto.secrets`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from opto.errors import FileFormatError
 from opto.runs.events import Event
+from opto.secrets import redact_json
 
 __all__ = ["LineWriter", "plain_event", "resolved"]
 
@@ -113,9 +115,11 @@ def _encoder() -> Callable[[Any], bytes]:
 
     def encode(value: Any) -> bytes:
         try:
-            return to_json(value, inf_nan_mode="strings", fallback=_plain)
+            line = to_json(value, inf_nan_mode="strings", fallback=_plain)
         except ValueError:  # a lone surrogate, or endless depth
-            return json.dumps(_shallow(value, 0), ensure_ascii=False, default=_plain).encode("utf-8", "surrogatepass")
+            text = json.dumps(_shallow(value, 0), ensure_ascii=False, default=_plain)
+            line = text.encode("utf-8", "surrogatepass")
+        return redact_json(line)
 
     return encode
 

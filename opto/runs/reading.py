@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from opto.errors import FileFormatError, MissingExtraError
+from opto.runs.checking import complaint
 from opto.runs.events import Event
 from opto.runs.journal import FORMAT, NAME, read_lines
 from opto.runs.lines import resolved
@@ -153,10 +154,13 @@ def read(path: str | os.PathLike[str]) -> Run:
             texts = {}
             continue
         try:
-            kind, data = document["event"], document["data"]
-            sessions[-1].append(Event(kind, resolved(kind, data, texts), document["time"]))
+            kind, data = document["event"], resolved(document["event"], document["data"], texts)
+            wrong = complaint(kind, data, document["time"])
         except (KeyError, TypeError, AttributeError, FileFormatError) as error:
             raise FileFormatError(f"{file}, line {number}, is no event: {error}") from error
+        if wrong is not None:
+            raise FileFormatError(f"{file}, line {number}, is no event: {wrong}")
+        sessions[-1].append(Event(kind, data, document["time"]))
     return Run(file.parent, headers, sessions)
 
 

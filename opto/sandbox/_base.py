@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
-from opto.sandbox.in_process import InProcess
+from opto.sandbox.choosing import default_runner, runner_named
 
-__all__ = ["CodeRunner", "current_runner", "running"]
+__all__ = ["CodeRunner", "checked_runner", "current_runner", "running"]
 
 
 @runtime_checkable
@@ -37,25 +37,47 @@ class CodeRunner(Protocol):
         ...
 
 
-_runner: ContextVar[CodeRunner] = ContextVar("opto_runner", default=InProcess())  # noqa: B039 - only its cache changes
+_runner: ContextVar[CodeRunner | None] = ContextVar("opto_runner", default=None)
 
 
 def current_runner() -> CodeRunner:
-    """The runner of this context: `InProcess` unless `running` says otherwise."""
-    return _runner.get()
+    """The runner of this context: what `running` says, else what `OPTO_SANDBOX` names, else `InProcess`.
+
+    Raises:
+        ValueError: the environment variable `OPTO_SANDBOX` names no runner.
+    """
+    runner = _runner.get()
+    return cast(CodeRunner, default_runner()) if runner is None else runner
+
+
+def checked_runner(runner: CodeRunner | str) -> CodeRunner:
+    """A runner, or the one of that name.
+
+    Raises:
+        TypeError: it has no method `compile`.
+        ValueError: there is none of that name.
+    """
+    if isinstance(runner, str):
+        return cast(CodeRunner, runner_named(runner))
+    if not isinstance(runner, CodeRunner):
+        raise TypeError(f"runner must have a method compile(source, name, namespace), or be a name, got {runner!r}.")
+    return runner
 
 
 @contextlib.contextmanager
-def running(runner: CodeRunner) -> Iterator[CodeRunner]:
+def running(runner: CodeRunner | str) -> Iterator[CodeRunner]:
     """Use `runner` for the code of this context until the block ends, however it ends; blocks nest.
+
+    Args:
+        runner: a runner, or the name of one: "in-process", "subprocess" or "monty".
 
     Raises:
         TypeError: `runner` has no method `compile`.
+        ValueError: there is none of that name.
     """
-    if not isinstance(runner, CodeRunner):
-        raise TypeError(f"runner must have a method compile(source, name, namespace), got {runner!r}.")
-    token = _runner.set(runner)
+    used = checked_runner(runner)
+    token = _runner.set(used)
     try:
-        yield runner
+        yield used
     finally:
         _runner.reset(token)

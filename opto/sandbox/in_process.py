@@ -18,7 +18,7 @@ from opto.errors import CodeError
 if TYPE_CHECKING:
     from opto.sandbox._factory import Unit
 
-__all__ = ["InProcess", "text_of"]
+__all__ = ["InProcess", "Tag", "text_of", "text_tag"]
 
 
 class InProcess:
@@ -99,10 +99,16 @@ class InProcess:
 def text_of(code: CodeType) -> str | None:
     """The whole text that this code object was compiled from by an in-process runner, else None."""
     tag = code.co_consts[-1] if code.co_consts else None
-    return tag.text if isinstance(tag, _Tag) else None
+    return tag.text if isinstance(tag, Tag) else None
 
 
-class _Tag:
+def text_tag(source: str, name: str) -> Tag:
+    """The tag of a text that defines `name`, whose file is `<opto:NAME:digest>`."""
+    digest = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return Tag(source, f"<opto:{name}:{digest}>")
+
+
+class Tag:
     """Leads from the code objects of a text to the text; lives as long as one of them does."""
 
     def __init__(self, text: str, filename: str) -> None:
@@ -121,7 +127,7 @@ class _Tag:
             linecache.cache[self.filename] = self._entry
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _Tag, (self.text, self.filename)
+        return Tag, (self.text, self.filename)
 
 
 class _Program:
@@ -129,8 +135,7 @@ class _Program:
 
     def __init__(self, source: str, name: str) -> None:
         self._name = name
-        digest = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-        self.tag = _Tag(source, f"<opto:{name}:{digest}>")
+        self.tag = text_tag(source, name)
         self._unit: Unit | None = None
         self._codes: dict[tuple[Any, ...], CodeType] = {}
         self._lock = (

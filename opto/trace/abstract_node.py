@@ -84,6 +84,10 @@ class AbstractNode(NodeOperators, Generic[T]):
             ambient.used.add(cast("Node[Any]", self))
         return self._data
 
+    def __sandbox_data__(self) -> T:
+        """What stands for the node in a sandbox whose code got it from a bundled function: the value."""
+        return self.data
+
     def _set(self, value: T | AbstractNode[T]) -> None:
         """Replace the value; graphs recorded before go on showing the one that they read."""
         self._data = value._data if isinstance(value, AbstractNode) else value

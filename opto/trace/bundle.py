@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from opto.errors import ExecutionError, TraceMissingInputsError
+from opto.sandbox import CodeRunner, checked_runner
 from opto.trace.fun_module import FunModule, Options
 from opto.trace.nodes import ExceptionNode
 from opto.trace.registry import GRAPH
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 
-def bundle(
+def bundle(  # noqa: PLR0913 - most of them are the interface of existing programs
     description: str | None = None,
     traceable_code: bool = False,
     _process_inputs: bool = True,
@@ -38,6 +39,8 @@ def bundle(
     overwrite_python_recursion: bool = False,
     projections: list[Any] | None = None,
     output_name: str | None = None,
+    *,
+    runner: CodeRunner | str | None = None,
 ) -> Callable[[Callable[..., Any]], FunModule]:
     """Decorate a function so that each call of it becomes one node of the graph.
 
@@ -56,17 +59,22 @@ def bundle(
             traced; implied by `trainable`.
         projections: applied in turn to new code before it is set.
         output_name: the base name of the results, in place of the function's name.
+        runner: runs the code of a trainable function: a runner, or its name ("in-process", "subprocess", "monty"). By
+            default the one that is in use where it is called; see `opto.sandbox`.
 
     Returns:
         A decorator that makes a `FunModule`.
 
     Raises:
-        ValueError: if `description` does not start with a name in square brackets.
+        ValueError: if `description` does not start with a name in square brackets, if there is no runner of that name,
+            or if `runner` is given for a function that is not trainable.
         TypeError: if what is decorated cannot be called, if `trainable` finds no source to train, or if the parentheses
             of `@bundle()` are missing.
     """
     if callable(description):
         raise TypeError(f"bundle needs its parentheses: write @bundle() above {description!r}.")
+    if runner is not None and not trainable:
+        raise ValueError(f"runner is for code that optimizers rewrite: add trainable=True, or leave out {runner!r}.")
     frame = sys._getframe(1)
     scope = frame.f_locals if trainable and frame.f_locals is not frame.f_globals else {}
     options = Options(
@@ -80,6 +88,7 @@ def bundle(
         projections=projections,
         output_name=output_name,
         scope=dict(scope),
+        runner=None if runner is None else checked_runner(runner),
     )
 
     def decorate(function: Callable[..., Any]) -> FunModule:

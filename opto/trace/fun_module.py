@@ -47,6 +47,7 @@ class Options:
     projections: list[Any] | None = None
     output_name: str | None = None
     scope: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    runner: CodeRunner | None = None
 
 
 class FunModule(Module):
@@ -58,6 +59,7 @@ class FunModule(Module):
         parameter: the code as a trainable node; None if the code is not trainable.
         signature: how calls bind.
         source: where and how the function is written; None where that is not known.
+        runner: runs its code; None for the one in use where it is called.
     """
 
     _is_bundle = True
@@ -79,6 +81,7 @@ class FunModule(Module):
             raise TypeError(f"bundle decorates a function, got {function!r}.")
         self.fun: Callable[..., Any] = function
         self._options = options
+        self.runner = options.runner
         self._overwrites_recursion = options.overwrite_python_recursion
         self.traceable_code = options.traceable_code
         self.process_inputs = options.process_inputs
@@ -206,7 +209,7 @@ class FunModule(Module):
         Raises:
             CodeError: if the code does not define it, or defines one that is called in another way.
         """
-        runner, kept = current_runner(), self.last_compiled
+        runner, kept = self.runner or current_runner(), self.last_compiled
         if kept is not None and kept[0] == text and kept[1] is runner:
             return kept[2]
         function = runner.compile(text, self.defined_name, self.namespace())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from opto.errors import FileFormatError, SecretWarning
 from opto.trace.containers import RESERVED, Map, ParameterContainer, Seq, entry_of, identity
 from opto.trace.nodes import Node, ParameterNode
+from opto.trace.saved import checked_attributes, checked_parameters, may_be_set
 from opto.trace.snapshots import assign, snapshot
 
 if TYPE_CHECKING:
@@ -104,12 +107,12 @@ class Module(ParameterContainer):
         """Read what `save` wrote into the existing parameters; one that is not there yet becomes an attribute.
 
         Raises:
-            FileFormatError: if the file is damaged or of another kind. Nothing is changed then.
-            ValueError: if the module has no place for one of the parameters. Nothing is changed then.
+            FileFormatError: if the file is damaged or of another kind, or the module has no place for one of the
+                parameters. Nothing is changed then.
         """
         from opto.runs import codec
 
-        saved = codec.load(path, kind=_FILE_KIND)
+        saved = checked_parameters(path, codec.load(path, kind=_FILE_KIND))
         _restore(self, saved, _owners(self, saved))
 
 
@@ -174,8 +177,9 @@ def _owner(container: Any, path: str) -> Any:
     owner = container
     for name in path.split(".")[:-1]:
         owner = getattr(owner, name, None)
-    if not isinstance(owner, ParameterContainer) or isinstance(owner, (Seq, Map)):
-        raise ValueError(f"{type(container).__name__} has no place for the saved parameter {path!r}.")
+    fits = isinstance(owner, ParameterContainer) and not isinstance(owner, (Seq, Map))
+    if not fits or not may_be_set(owner, path.rpartition(".")[2]):
+        raise FileFormatError(f"{type(container).__name__} has no place for the saved parameter {path!r}.")
     return owner
 
 
@@ -185,7 +189,10 @@ class Model(Module):
     reserved_cls_name: str = ""
 
     def save(self, path: str | Path) -> None:
-        """Write the parameters and all other attributes, but not the class; see `Module.save`."""
+        """Write the parameters and all other attributes, but not the class; see `Module.save`.
+
+        Of an attribute that holds a key, `[redacted]` is written (with a `SecretWarning`); `load` leaves it as it is.
+        """
         from opto.runs import codec
 
         content = {
@@ -197,16 +204,23 @@ class Model(Module):
     def load(self, path: str | Path) -> None:
         """Read what `save` wrote; existing parameter objects are kept, and get the saved values."""
         from opto.runs import codec
+        from opto.secrets import REDACTED
 
         content = codec.load(path, kind="model")
-        owners = _owners(self, content["parameters"])
-        for name, value in content["attributes"].items():
+        if not isinstance(content, dict) or content.keys() != {"parameters", "attributes"}:
+            raise FileFormatError(f"{path}: it must hold parameters and attributes.")
+        parameters = checked_parameters(path, content["parameters"])
+        attributes = checked_attributes(path, content["attributes"], self)
+        owners = _owners(self, parameters)
+        for name, value in attributes.items():
             current = self.__dict__.get(name)
+            if value == REDACTED and name in self.__dict__:
+                continue  # a key, which is not in the file: the one at hand stays
             if isinstance(current, Node):
                 current._set(value)
             else:
                 setattr(self, name, value)
-        _restore(self, content["parameters"], owners)
+        _restore(self, parameters, owners)
 
     def _plain_attributes(self) -> dict[str, Any]:
         """The attributes that hold no parameters; a node that is not trainable stands for its value."""
@@ -227,10 +241,14 @@ class Model(Module):
             ValueError: if something that the program needs cannot be written as source; the message names it.
         """
         from opto.runs.files import write_atomic
+        from opto.secrets import REDACTED, holds_secret, redact_text
         from opto.trace.export import export_class
 
         original = next(each for each in type(self).__mro__ if each.__name__ == self.reserved_cls_name)
-        write_atomic(filename, export_class(original, self, projections), private=False)
+        source = export_class(original, self, projections)
+        if holds_secret(source, shapes=False):
+            warnings.warn(f"a key or password stood in the program; {filename} has {REDACTED} there", SecretWarning, 2)
+        write_atomic(filename, redact_text(source, shapes=False), private=False)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         twin = object.__new__(type(self))

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from weakref import ref
 
 from opto.errors import CodeError, ExecutionError
+from opto.secrets import redact_text
 from opto.trace.context import AMBIENT
 from opto.trace.nodes import ExceptionNode, MessageNode, Node, ParameterNode
 from opto.trace.registry import FIRST_SWEEP, GRAPH
@@ -143,10 +144,11 @@ def fail(
         function: the function that failed, where the marked source begins.
     """
     cause = (error.__cause__ or error) if isinstance(error, CodeError) else error
-    made = record(operation, f"exception_{base}", describe_error(cause), parents, names, values, ExceptionNode)
+    told = redact_text(describe_error(cause))
+    made = record(operation, f"exception_{base}", told, parents, names, values, ExceptionNode)
     made._text = f"[exception] The operator {base} raises an exception."
     info = operation.info_of(made)
-    info["traceback"] = traceback_of(error)
-    info["error_comment"] = comment_error(error, function=function)
+    info["traceback"] = redact_text(traceback_of(error))
+    info["error_comment"] = redact_text(comment_error(error, function=function))
     made._info = info
     return ExecutionError(made)

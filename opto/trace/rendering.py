@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Protocol
 
 from opto.errors import MissingExtraError
+from opto.runs.files import write_atomic
+from opto.secrets import redact_text
 
 __all__ = ["notebook_bundle", "save_picture", "to_png", "to_svg"]
 
@@ -57,7 +59,7 @@ def to_png(digraph: HasSource) -> bytes:
             "A PNG picture needs the program 'dot' of Graphviz, which is not on the PATH. Install Graphviz (for "
             "example 'apt-get install graphviz' or 'brew install graphviz'), or ask for SVG, which needs no program."
         )
-    return _by_program(dot, digraph.source, "png", seconds=None)
+    return _by_program(dot, redact_text(digraph.source), "png", seconds=None)
 
 
 def save_picture(digraph: HasSource, path: str | os.PathLike[str]) -> Path:
@@ -82,9 +84,8 @@ def save_picture(digraph: HasSource, path: str | os.PathLike[str]) -> Path:
     if suffix == ".png":
         content = to_png(digraph)
     else:
-        content = (to_svg(digraph) if suffix == ".svg" else digraph.source).encode("utf-8")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(content)
+        content = (to_svg(digraph) if suffix == ".svg" else redact_text(digraph.source)).encode("utf-8")
+    write_atomic(target, content, private=False)
     return target
 
 
@@ -94,7 +95,7 @@ def notebook_bundle(digraph: HasSource) -> dict[str, str]:
     It is the SVG picture, where Graphviz is there in some form and the graph is not too large to be drawn at once. Else
     it is the source, with a line that says why.
     """
-    source = digraph.source
+    source = redact_text(digraph.source)
     if len(source) > _NOTEBOOK_CHARACTERS:
         return _as_text(source, "The graph is too large to be drawn here: use save_picture.")
     try:
@@ -109,8 +110,8 @@ def notebook_bundle(digraph: HasSource) -> dict[str, str]:
 def _svg(digraph: HasSource, *, seconds: float | None) -> str:
     dot = shutil.which("dot")
     if dot is not None:
-        return _by_program(dot, digraph.source, "svg", seconds=seconds).decode("utf-8")
-    return _by_webassembly(digraph.source)
+        return _by_program(dot, redact_text(digraph.source), "svg", seconds=seconds).decode("utf-8")
+    return _by_webassembly(redact_text(digraph.source))
 
 
 def _by_program(dot: str, source: str, style: str, *, seconds: float | None) -> bytes:

@@ -106,7 +106,7 @@ class Call(Ambient):
             parents.append(parameter)
             values.append(text)
             kept = module.last_compiled
-            if kept is not None and kept[0] is text and kept[1] is current_runner():
+            if kept is not None and kept[0] is text and kept[1] is (module.runner or current_runner()):
                 self.function = kept[2]
             else:
                 self.function = _compiled(module, text)

@@ -17,7 +17,9 @@ __all__ = ["traceback_of"]
 _HEADER = "Traceback (most recent call last):\n"
 _CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
-_OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_HERE = os.path.dirname(os.path.abspath(__file__))
+# The frames of a runner, too, so that a traceback from behind a wall reads like one from this process.
+_OWN = (_HERE + os.sep, os.path.join(os.path.dirname(_HERE), "sandbox", ""))
 
 
 def traceback_of(error: BaseException) -> str:
@@ -52,7 +54,7 @@ def _known(error: BaseException) -> str | None:
 def _frames(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     written = [frame for frame in frames if not frame.filename.startswith(_OWN)]
-    return "".join(traceback.StackSummary.from_list(written or frames).format())
+    return "".join(traceback.StackSummary.from_list(written or frames[:1]).format())
 
 
 def _last_lines(error: BaseException) -> str:

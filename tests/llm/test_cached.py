@@ -1,8 +1,10 @@
 """Answers kept on disk."""
 
 import asyncio
+import os
 import pickle
 import sqlite3
+import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -185,3 +187,28 @@ def test_clears_and_pickles(tmp_path):
     assert model
     with pytest.raises(ValueError, match="max_bytes"):
         Cached(Scripted([]), tmp_path, max_bytes=0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_only_the_user_can_read_it(tmp_path):
+    """The folder that is made has mode 0700, and every file in it 0600, also those of SQLite."""
+    folder = tmp_path / "cache"
+    model = Cached(Scripted(["a"]), folder)
+    model(MESSAGES)
+    with model._store() as store:
+        store.execute("UPDATE answers SET used = 0")
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert set(modes.values()) == {0o600}
+    assert len(modes) == 3
+
+
+def test_other_content_is_damage_too(tmp_path):
+    """A database of something else, or an answer that is none, is refused with the remedy."""
+    model = Cached(Scripted(["a"]), tmp_path)
+    model(MESSAGES)
+    for change in ("UPDATE answers SET response = '[1'", "UPDATE answers SET response = '{}'", "DROP TABLE answers"):
+        with sqlite3.connect(tmp_path / "answers.sqlite") as store:
+            store.execute(change)
+        with pytest.raises(FileFormatError, match=r"answers\.sqlite is damaged .*: remove it"):
+            Cached(Scripted([]), tmp_path)(MESSAGES)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from opto.errors import FileFormatError, ModelError, ReplayError
+from opto.errors import FileFormatError, ModelError, OptoWarning, ReplayError
 from opto.llm import FromCallable, Recorded, Response
 from opto.llm.recording import append_exchange
 from opto.testing import ModelSuite, Scripted
@@ -307,3 +307,24 @@ class TestRecorded(ModelSuite):
 def test_empty_recording_is_still_a_model(path):
     """`model or default` does not pass over a recording that has no exchange yet."""
     assert Recorded(path, echo, "record")
+
+
+def test_two_that_record_at_once_agree(path):
+    """Who comes second with an answer to the same request gets the first one's, and the file holds one."""
+    first = Recorded(path, Scripted(["one", "two"]), "auto", answered_by="x")
+    second = Recorded(path, Scripted(["other", "more"]), "auto", answered_by="x")
+    assert first(ask("a")).text == "one"
+    assert second(ask("a")).text == "one"
+    assert second(ask("b")).text == "more"
+    assert first(ask("b")).text == "more"
+    assert Recorded(path).count == 2
+
+
+def test_a_beginning_that_was_not_written_to_its_end(path):
+    """A process killed in its very first write leaves a file that the next one begins anew."""
+    Recorded(path, echo, "record")(ask("a"))
+    path.write_bytes(path.read_bytes()[:30])
+    with pytest.warns(OptoWarning, match="not written to its end"):
+        model = Recorded(path, echo, "auto")
+    assert model(ask("a")).text == "answer to a"
+    assert Recorded(path)(ask("a")).text == "answer to a"

@@ -1,6 +1,9 @@
 """The file of recorded exchanges."""
 
 import multiprocessing
+import os
+import stat
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -45,7 +48,8 @@ def test_every_exchange_reads_back(tmp_path_factory, value):
     path = tmp_path_factory.mktemp("recording") / "x.json"
     exchange = {**EXCHANGE, "request": value}
     append_exchange(path, exchange, answered_by="Ada\nand others")
-    header, exchanges = read_recording(path)
+    header, exchanges, size = read_recording(path)
+    assert size == path.stat().st_size
     assert exchanges == [exchange]
     assert header == {"format": "opto.exchanges", "version": 1, "answered_by": "Ada\nand others"}
 
@@ -140,3 +144,39 @@ def test_processes_append_whole_exchanges(tmp_path):
     for worker in workers:
         worker.join()
     assert sorted(exchange["occurrence"] for exchange in read_recording(path)[1]) == list(range(40))
+
+
+def test_a_file_cut_anywhere_loads_and_goes_on(tmp_path):
+    """Wherever a killed process stopped writing, what was whole before is read, with a warning, and is added to."""
+    path = tmp_path / "whole.json"
+    for number in range(3):
+        append_exchange(path, numbered(number), answered_by="Ada")
+    data, cut = path.read_bytes(), tmp_path / "cut.json"
+    for size in range(1, len(data)):
+        cut.write_bytes(data[:size])
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", OptoWarning)
+            _, exchanges, _ = read_recording(cut)
+        assert exchanges == [numbered(number) for number in range(len(exchanges))]
+        assert len(said) == (not data[:size].rstrip().endswith(b"\n}"))
+        append_exchange(cut, numbered(7), answered_by="Ada")
+        assert read_recording(cut)[1] == [*exchanges, numbered(7)]
+
+
+def test_a_file_of_other_bytes_is_refused_with_its_place(tmp_path):
+    """What is not text, nested without end, or a number without end is damage, not an error of Python's."""
+    path = tmp_path / "damaged.json"
+    append_exchange(path, numbered(1), answered_by="Ada")
+    good = path.read_bytes()
+    for part in (b"\xff\xfe\n}", b"[" * 100_000 + b"\n}", b"9" * 5000 + b"\n}", b'{"lines": 3}\n}'):
+        path.write_bytes(good + part)
+        with pytest.raises(FileFormatError, match=r"damaged\.json is damaged at|damaged in the document"):
+            read_recording(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_only_the_user_can_read_it(tmp_path):
+    """The file has mode 0600, and folders that are made 0700."""
+    path = tmp_path / "folder" / "x.json"
+    append_exchange(path, numbered(1), answered_by="Ada")
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (path, path.parent)] == [0o600, 0o700]

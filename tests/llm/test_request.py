@@ -6,7 +6,8 @@ import random
 import pytest
 from pydantic import BaseModel
 
-from opto.llm.request import canonical_text, is_secret, request_data
+from opto.llm.request import canonical_text, request_data
+from opto.secrets import is_secret_name
 
 MESSAGES = [{"role": "user", "content": "hello"}]
 
@@ -61,10 +62,10 @@ def test_canonical_text_does_not_depend_on_order():
 @pytest.mark.parametrize("name", ["api_key", "OPENAI_API_KEY", "Authorization", "aws_session_token", "x_password"])
 def test_secrets_are_known_by_name(name):
     """Names of keys in use."""
-    assert is_secret(name)
+    assert is_secret_name(name)
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "top_p", "keyword", "logit_bias", "tokenizer", "monkey"])
 def test_plain_options_are_no_secrets(name):
     """Names that only look like one."""
-    assert not is_secret(name)
+    assert not is_secret_name(name)

@@ -14,7 +14,7 @@ import pytest
 from opto.errors import FileFormatError, OptoWarning, StaleValueWarning
 from opto.optimizers import Optimizer, OptoPrime
 from opto.optimizers.drivers import Request
-from opto.runs import EventLog, listening
+from opto.runs import EventLog, codec, listening
 from opto.testing import Scripted
 from opto.trace import bundle, node
 from opto.trace.nodes import ParameterNode, feedback_lock
@@ -367,6 +367,18 @@ class TestKeeping:
         (tmp_path / "junk").write_text("junk")
         with pytest.raises(FileFormatError):
             Constant([x]).load(tmp_path / "junk")
+
+    def test_a_damaged_state_changes_nothing(self, tmp_path):
+        """What cannot be gone on with is refused as a damaged file, and the optimizer is as it was."""
+        x = node(1, trainable=True)
+        optimizer = OptoPrime([x], memory_size=3)
+        optimizer.memory.add({"variables": "v", "feedback": "f"})
+        before = optimizer.state_dict()
+        for change in ({"memory": [{"variables": "v"}]}, {"memory": 3}, {"steps": "many"}, {"optimizer": "Other"}):
+            codec.save(tmp_path / "state", {**before, "steps": 9, **change}, kind="optimizer")
+            with pytest.raises(FileFormatError, match=r"state: its state does not fit"):
+                optimizer.load(tmp_path / "state")
+            assert optimizer.state_dict() == before
 
     def test_deepcopy_shares_the_parameters_and_the_model(self):
         """A copy has its own memory, and steps the same parameters."""

@@ -510,7 +510,7 @@ def document(**changes):
     [
         (b"", "not JSON, or was cut off"),
         (dumps([1, 2, 3], kind="k")[:-10].encode(), "not JSON, or was cut off"),
-        (b"\x80\x04K\x01.", "it is not text"),
+        (b"\x80\x04K\x01.", "is a pickle, as other systems write them"),
         (b"[1]", "not a document by opto"),
         (b'{"value": 1}', "not a document by opto"),
         (document(version=2).encode(), "version 2 .* this opto reads 1: update opto"),
@@ -526,6 +526,8 @@ def document(**changes):
         (document(value={"!set": [[1]]}).encode(), "tag 'set' is damaged"),
         (document(value={"!float": "1"}).encode(), "tag 'float' is damaged"),
         (document(value={"!fraction": [1, 0]}).encode(), "tag 'fraction' is damaged"),
+        (document(value={"!fraction": ["1e999999999"]}).encode(), "tag 'fraction' is damaged"),
+        (document(rows=[[1], [{"!row": 0}, {"!row": 0}]], value={"!row": 1}).encode(), "mentions row 0 twice"),
         (document(value={"!pickle": {"type": "x", "data": ""}}).encode(), "holds a pickle of x"),
         (document(value={"!pickle": 3}).encode(), "tag 'pickle' is damaged"),
         (document(value=float("nan")).encode(), "NaN is not JSON"),

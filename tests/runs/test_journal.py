@@ -1,8 +1,10 @@
 """Tests of opto.runs.journal."""
 
+import json
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -78,6 +80,24 @@ def test_a_torn_header(tmp_path):
     assert not again.continues
     again.close()
     assert again.path.read_bytes() == b""
+
+
+def test_a_record_cut_anywhere(tmp_path):
+    """Wherever a killed process stopped writing, the whole lines are read, and the next writer goes on behind them."""
+    lines = [HEADER, b'{"a":1}\n', b'{"b":[{"c":2}]}\n']
+    whole = b"".join(lines)
+    for size in range(len(whole)):
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        (folder / "events.jsonl").write_bytes(whole[:size])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OptoWarning)
+            found = read_lines(folder / "events.jsonl")
+        assert found == [json.loads(line) for line in lines[: len(found)]]
+        again = Journal(folder)
+        again.append((b"" if again.continues else HEADER) + b'{"d":3}\n')
+        again.close()
+        assert read_lines(folder / "events.jsonl")[-1] == {"d": 3}
 
 
 def test_damage(journal):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from opto.sandbox import CodeRunner, InProcess, current_runner, running
+from opto.sandbox import CodeRunner, InProcess, Subprocess, current_runner, running
 
 
 class Refusing:
@@ -50,5 +50,23 @@ def test_another_thread_has_its_own_runner() -> None:
 
 def test_what_cannot_compile_is_refused() -> None:
     """A runner without a method compile is a TypeError that names the argument."""
-    with pytest.raises(TypeError, match="runner must have a method compile"), running("python"):  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="runner must have a method compile"), running(3):  # type: ignore[arg-type]
+        pass
+
+
+def test_a_runner_by_its_name() -> None:
+    """A name stands for one runner with its defaults, the same each time."""
+    with running("in-process") as first, running("in-process") as second:
+        assert first is second is current_runner()
+        assert isinstance(first, InProcess)
+    with running("subprocess") as walled:
+        assert isinstance(walled, Subprocess)
+
+
+def test_an_unknown_name_is_refused() -> None:
+    """The message lists the names that there are."""
+    with (
+        pytest.raises(ValueError, match=r"one of 'in-process', 'subprocess', 'monty'.*got 'docker'"),
+        running("docker"),
+    ):
         pass

@@ -70,6 +70,7 @@ class _Decoder:
     def __init__(self, allow_pickle: bool) -> None:
         self._allow_pickle = allow_pickle
         self._rows: list[Any] = []
+        self._used: set[int] = set()
 
     def decode(self, document: dict[str, Any]) -> Any:
         rows = document.get("rows", [])
@@ -119,6 +120,9 @@ class _Decoder:
     def _row(self, number: Any) -> Any:
         if type(number) is not int or not 0 <= number < len(self._rows):
             raise FileFormatError(f"it mentions row {number!r} where only {len(self._rows)} rows are known.")
+        if number in self._used:
+            raise FileFormatError(f"it mentions row {number} twice.")  # a few rows would stand for a value without end
+        self._used.add(number)
         return self._rows[number]
 
     def _unpickle(self, payload: Any) -> Any:

@@ -29,14 +29,18 @@ So depth is no limit. An object that is in several places is written in each; a 
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
-from opto.errors import FileFormatError
+from opto.errors import FileFormatError, SecretWarning
 from opto.runs.codec.decoding import FORMAT, VERSION, decode_document
 from opto.runs.codec.encoding import Encoder, layout
-from opto.runs.files import write_atomic
+from opto.runs.files import read_file, write_atomic
+from opto.secrets import REDACTED, holds_secret, redact
 
 __all__ = ["dumps", "load", "loads", "save"]
+
+_PICKLES = tuple(bytes([0x80, version]) for version in range(2, 8))
 
 
 def dumps(value: Any, *, kind: str = "value", allow_pickle: bool = False) -> str:
@@ -54,13 +58,7 @@ def dumps(value: Any, *, kind: str = "value", allow_pickle: bool = False) -> str
         TypeError: a value inside has no text form; the message says where it is and how to give it one.
         ValueError: the value contains itself.
     """
-    if not (isinstance(kind, str) and kind):
-        raise ValueError(f"kind must be a text that names what is stored, got {kind!r}.")
-    encoder = Encoder(kind, allow_pickle)
-    tree = encoder.encode(value)
-    rows = {"rows": encoder.rows} if encoder.rows else {}
-    document = {"format": FORMAT, "version": VERSION, "kind": kind, **rows, "value": tree}
-    return layout(document, broken=True) + "\n"
+    return layout(_document(value, kind, allow_pickle), broken=True) + "\n"
 
 
 def loads(text: str, *, kind: str = "value", allow_pickle: bool = False) -> Any:
@@ -80,6 +78,9 @@ def loads(text: str, *, kind: str = "value", allow_pickle: bool = False) -> Any:
 def save(path: str | os.PathLike[str], value: Any, *, kind: str, allow_pickle: bool = False) -> None:
     """Write a value to a file, in one step: a failure leaves the old file as it was.
 
+    Keys and passwords that this process knows (`opto.secrets.known_secrets`) are not written: `[redacted]` stands
+    in their place.
+
     Args:
         path: the file; missing folders are made. Only its owner may read it.
         value: anything made of the types that have a text form.
@@ -89,8 +90,21 @@ def save(path: str | os.PathLike[str], value: Any, *, kind: str, allow_pickle: b
     Raises:
         TypeError: a value inside has no text form.
         ValueError: the value contains itself.
+
+    Warns:
+        SecretWarning: a secret was left out.
     """
-    write_atomic(path, dumps(value, kind=kind, allow_pickle=allow_pickle))
+    document = _document(value, kind, allow_pickle)
+    text = layout(document, broken=True) + "\n"
+    if holds_secret(text, shapes=False):
+        warnings.warn(
+            f"{os.fspath(path)}: a key or password stood in what was saved. {REDACTED} is written in its place, and "
+            "will be there when it is loaded: keep keys in environment variables, not in attributes.",
+            SecretWarning,
+            stacklevel=3,
+        )
+        text = layout(redact(document, shapes=False), broken=True) + "\n"
+    write_atomic(path, text)
 
 
 def load(path: str | os.PathLike[str], *, kind: str, allow_pickle: bool = False) -> Any:
@@ -105,11 +119,25 @@ def load(path: str | os.PathLike[str], *, kind: str, allow_pickle: bool = False)
         FileNotFoundError: there is no such file.
         FileFormatError: the file is damaged, of another kind or a newer version, or holds a pickle that is not allowed.
     """
-    with open(path, "rb") as file:
-        data = file.read()
+    data = read_file(path)
+    if data.startswith(_PICKLES):
+        raise FileFormatError(
+            f"{os.fspath(path)}: it is a pickle, as other systems write them: opening one can run any code, so it is "
+            "left unopened. If you trust where it comes from, read it with the module pickle yourself, hand the values "
+            "to load_state_dict(), and save() again."
+        )
     try:
         return loads(data.decode("utf-8"), kind=kind, allow_pickle=allow_pickle)
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{os.fspath(path)}: it is not text: {error}.") from error
     except FileFormatError as error:
         raise FileFormatError(f"{os.fspath(path)}: {error}") from error
+
+
+def _document(value: Any, kind: str, allow_pickle: bool) -> dict[str, Any]:
+    if not (isinstance(kind, str) and kind):
+        raise ValueError(f"kind must be a text that names what is stored, got {kind!r}.")
+    encoder = Encoder(kind, allow_pickle)
+    tree = encoder.encode(value)
+    rows = {"rows": encoder.rows} if encoder.rows else {}
+    return {"format": FORMAT, "version": VERSION, "kind": kind, **rows, "value": tree}

@@ -79,6 +79,13 @@ def _encode_zone_info(zone: zoneinfo.ZoneInfo) -> str:
     return zone.key
 
 
+def _decode_fraction(parts: list[Any]) -> Fraction:
+    numerator, denominator = parts
+    if type(numerator) is not int or type(denominator) is not int:
+        raise ValueError("both parts of a fraction must be integers")  # from "1e999999999" it would take for ever
+    return Fraction(numerator, denominator)
+
+
 # A dict that JSON cannot write as an object.
 PAIRS = Form("dict", lambda value: [list(pair) for pair in value.items()], dict)
 
@@ -106,7 +113,7 @@ STANDARD: dict[type, Form] = {
     datetime.timezone: Form("timezone", _encode_zone, lambda parts: datetime.timezone(*parts)),
     zoneinfo.ZoneInfo: Form("zone", _encode_zone_info, zoneinfo.ZoneInfo),
     Decimal: Form("decimal", str, Decimal),
-    Fraction: Form("fraction", lambda value: [value.numerator, value.denominator], lambda parts: Fraction(*parts)),
+    Fraction: Form("fraction", lambda value: [value.numerator, value.denominator], _decode_fraction),
     type(Path()): Form("path", str, Path),
     PurePosixPath: Form("posix-path", str, PurePosixPath),
     PureWindowsPath: Form("windows-path", str, PureWindowsPath),

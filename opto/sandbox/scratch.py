@@ -1,0 +1,74 @@
+"""The folder that code in a sandbox may write to: how full it is, and how it is removed whatever the code left there.
+
+Such code can nest folders deeper than a path is long or Python recurses, and make some that nobody may enter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+__all__ = ["remove", "size_of"]
+
+_NAME = 4096
+
+
+def size_of(folder: str, enough: int) -> int:
+    """The bytes that a folder holds, with 4 KB for each name. Stops where it is enough.
+
+    A part that cannot be looked into is more than enough: it is not by accident that it cannot.
+    """
+    total, waiting = 0, [folder]
+    while waiting and total <= enough:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    total += _NAME + entry.stat(follow_symlinks=False).st_size
+                    if total > enough:
+                        break
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except FileNotFoundError:  # removed while we look
+            continue
+        except OSError:
+            return enough + 1
+    return total
+
+
+def remove(folder: str) -> None:
+    """Remove a folder and all below it, when nobody writes there any more.
+
+    Folders inside folders are first moved up, so that no path gets long.
+    """
+    waiting, number = [folder], 0
+    emptied: list[str] = []
+    while waiting:
+        current = waiting.pop()
+        with contextlib.suppress(OSError):
+            os.chmod(current, 0o700)
+        for name, is_folder in _entries(current):
+            path = os.path.join(current, name)
+            with contextlib.suppress(OSError):
+                if not is_folder:
+                    os.unlink(path)
+                elif current == folder:
+                    waiting.append(path)
+                else:
+                    number += 1
+                    up = os.path.join(folder, f".opto-{number}")
+                    os.chmod(path, 0o700)  # to move a folder, one must be able to change where its `..` leads
+                    os.rename(path, up)
+                    waiting.append(up)
+        emptied.append(current)
+    for each in reversed(emptied):
+        with contextlib.suppress(OSError):
+            os.rmdir(each)
+
+
+def _entries(folder: str) -> list[tuple[str, bool]]:
+    """The names in a folder, and whether each is a folder itself."""
+    try:
+        with os.scandir(folder) as entries:
+            return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    except OSError:
+        return []

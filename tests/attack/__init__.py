@@ -1,0 +1,1 @@
+"""Hostile programs, run behind every wall and once without: what they try is judged by its effect."""
