@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from opto.forking import forkable_lock
 from opto.llm.redacting import guard_libraries
 
 __all__ = ["load_litellm"]
@@ -22,7 +22,7 @@ _OFFLINE = {
     "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
     "LITELLM_LOCAL_BLOG_POSTS": "True",
 }
-_importing = threading.Lock()
+_importing = forkable_lock()
 
 
 def load_litellm() -> Any:

@@ -32,13 +32,13 @@ from __future__ import annotations
 import os
 import re
 import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from opto.errors import FileFormatError
+from opto.forking import forkable_lock
 from opto.runs.files import read_file
 
 __all__ = ["Profile", "find_profile", "profile_names", "register_profile", "variable_of"]
@@ -50,7 +50,7 @@ _TEXTS = ("model", "api_base", "api_key_env", "backend")
 
 _registered: dict[str, Profile] = {}
 """The profiles that the program has registered, for all of its threads; guarded by the lock."""
-_registering = threading.Lock()
+_registering = forkable_lock()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -11,6 +10,7 @@ from concurrent.futures import TimeoutError as WaitedTooLong
 from typing import TYPE_CHECKING, TypeAlias
 
 from opto.errors import OptoWarning
+from opto.forking import forkable_lock
 from opto.llm.prices import PICO
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = ["Reservation", "Row", "areserve", "ledgers", "reserve"]
 Row: TypeAlias = dict[str, int]
 """Amounts by kind: usd (in 1e-12 dollars), tokens, calls."""
 
-ledgers = threading.Lock()
+ledgers = forkable_lock()
 """Held while the ledger of any budget is read or written; never while a model is asked."""
 
 

@@ -13,11 +13,11 @@ about fourfold for English, about threefold for code, by little for emoji. Nothi
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from opto.forking import forkable_lock
 from opto.llm.model import Messages, Model
 
 __all__ = [
@@ -41,7 +41,7 @@ IMAGE_TOKENS = 2_500
 """What an image counts for: about the most that OpenAI, Anthropic and Google charge for one of 1,568 pixels a side."""
 
 _LONGEST_EXACT = 2_000_000
-_loading = threading.Lock()
+_loading = forkable_lock()
 
 
 def count_tokens(text_or_messages: str | Messages, model: Model | str | None = None) -> int:

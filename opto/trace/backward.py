@@ -6,12 +6,12 @@ raises, nothing has been sent.
 
 from __future__ import annotations
 
-import threading
 import warnings
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from opto.errors import BackwardError, UnreachedFeedbackWarning
+from opto.forking import forkable_lock
 from opto.trace.dependencies import ancestors
 from opto.trace.propagators.graph import GraphPropagator, TraceGraph
 from opto.trace.propagators.propagators import Propagator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["backward", "expanded", "feedback_lock", "feedback_of"]
 
-feedback_lock: AbstractContextManager[Any] = threading.RLock()
+feedback_lock: AbstractContextManager[Any] = forkable_lock()
 """Held while feedback is delivered; hold it to read or clear the feedback of several parameters as one."""
 
 

@@ -6,12 +6,12 @@ import copy
 import dataclasses
 import functools
 import inspect
-import threading
 import weakref
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from opto.forking import forkable_lock
 from opto.sandbox import CodeRunner, current_runner
 from opto.trace import running
 from opto.trace.abstract_node import checked_description, checked_name, get_op_name
@@ -27,7 +27,7 @@ __all__ = ["FunModule", "Options"]
 
 SELF_NODE = f"{RESERVED}self_node"
 
-_binding = threading.RLock()
+_binding = forkable_lock()
 _NOTHING: Mapping[str, Any] = {}
 
 _EVAL = "[eval] Runs the function that __code defines on the other inputs, and gives what it returns."

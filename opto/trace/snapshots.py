@@ -9,7 +9,6 @@ it costs otherwise.
 from __future__ import annotations
 
 import itertools
-import threading
 from collections import deque
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -18,6 +17,7 @@ from itertools import repeat
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from opto.forking import forkable_lock
 from opto.trace.abstract_node import AbstractNode
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class _Former(NamedTuple):
     writer: snapshot | None
 
 
-_lock: AbstractContextManager[Any] = threading.RLock()
+_lock: AbstractContextManager[Any] = forkable_lock()
 _updates = itertools.count(1)
 _open: dict[int, snapshot] = {}
 _current: ContextVar[snapshot | None] = ContextVar("opto_snapshot", default=None)
