@@ -725,3 +725,16 @@ def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
     """The error names the argument and the value."""
     with pytest.raises((ValueError, TypeError), match=words):
         Monty(**options)
+
+
+def test_no_more_than_16_mib_crosses_at_once() -> None:
+    """Neither as a result nor as an argument of a host function; a message is cut, and comes once."""
+    crossing = pytest.raises(CrossingError, match="16,777,216 bytes")
+    with crossing:
+        Monty().compile("def f(n): return ['x' * n, 1]", "f", {})(17 * 2**20)
+    with crossing:
+        Monty(host={"g": len}).compile("def f(n): return g('x' * n)", "f", {})(17 * 2**20)
+    with pytest.raises(ValueError, match="^x+") as caught:
+        Monty().compile("def f(n): raise ValueError('x' * n)", "f", {})(1_000_000)
+    assert len(str(caught.value)) < 21_000
+    assert caught.value.__context__ is None

@@ -138,21 +138,24 @@ class Outgoing:
 
     def __init__(self, classes: dict[str, type]) -> None:
         self._classes = classes
+        self._left = LIMITS.size
 
     def value(self, value: Any, place: str, depth: int = 0) -> Any:
         """A value of Monty's as plain data.
 
         Raises:
-            CrossingError: it is something else, or too deep.
+            CrossingError: it is something else, too deep, or too large together with what this checked before.
         """
         kind = type(value)
         if kind in _SCALARS or kind is str:
+            self._count(_size(value), place)
             return value
         if depth >= LIMITS.depth:
             raise CrossingError(f"{place:.40} is nested deeper than {LIMITS.depth} levels, which cannot cross.")
         deeper = depth + 1
         if kind is list or kind is tuple or kind is set or kind is frozenset:
             if not self._classes and {type(part) for part in value} <= _SCALARS | {str}:
+                self._count(sum(map(_size, value)), place)
                 return value
             return kind([self.value(part, f"{place}[{n}]", deeper) for n, part in enumerate(value)])
         if kind is dict:
@@ -163,6 +166,11 @@ class Outgoing:
         if kind.__name__ == "MontyClassProxy" and kind.__module__ == "pydantic_monty":
             return self._instance(value, place, deeper)
         raise CrossingError(left_out(place, kind.__name__))
+
+    def _count(self, size: int, place: str) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise CrossingError(f"{place:.40} takes more than the {LIMITS.size:,} bytes that may cross at once.")
 
     def _instance(self, proxy: Any, place: str, depth: int) -> Any:
         cls = self._classes.get(proxy.name)
@@ -175,6 +183,14 @@ class Outgoing:
                 raise CrossingError(f"{place} is a {proxy.name} with an attribute {name!r}, which is no field of it.")
             object.__setattr__(instance, name, self.value(part, f"{place}.{name}", depth))
         return instance
+
+
+def _size(value: Any) -> int:
+    """About the bytes that a scalar takes where it is packed."""
+    kind = type(value)
+    if kind is str or kind is bytes:
+        return len(value) + 1
+    return 1 + value.bit_length() // 8 if kind is int else 9
 
 
 def class_text(cls: type, name: str) -> str:
