@@ -738,3 +738,19 @@ def test_no_more_than_16_mib_crosses_at_once() -> None:
         Monty().compile("def f(n): raise ValueError('x' * n)", "f", {})(1_000_000)
     assert len(str(caught.value)) < 21_000
     assert caught.value.__context__ is None
+
+
+def test_keys_made_to_collide_here_do_not_cross() -> None:
+    """Monty's hashes are not Python's: a set that is quick to build inside would take a minute here."""
+    code = "def f(n): return [{(i * (2**61 - 1), 1) for i in range(n)}]"
+    with pytest.raises(CrossingError, match="collide"):
+        Monty().compile(code, "f", {})(2000)
+
+
+def test_containers_with_odd_keys_arrive_whole() -> None:
+    """Whatever is beside and inside them: tuples as keys, large numbers, instances of dataclasses."""
+    code = (
+        "def f(n): return {(i, 2**70 + i): [Point(i, {i}), frozenset([b'x']), (None, {'a': [1.5]})] for i in range(n)}"
+    )
+    expected = {(i, 2**70 + i): [Point(i, {i}), frozenset([b"x"]), (None, {"a": [1.5]})] for i in range(50)}
+    assert Monty().compile(code, "f", {"Point": Point})(50) == expected

@@ -348,6 +348,8 @@ class _Driver:
 
         if type(output) is tuple and len(output) == 3 and output[0] is False:
             raise CrossingError(left_out(str(output[1]), str(output[2])))
+        if type(output) is tuple and len(output) == 3 and output[0] is True:
+            return Outgoing(self._call.classes).written(output[1], "result")
         if type(output) is not tuple or len(output) != 2 or output[0] is not True:
             raise CrossingError("The code changed what checks its result, so there is none.")
         return Outgoing(self._call.classes).value(output[1], "result")

@@ -16,20 +16,47 @@ import os
 from typing import Any
 
 from opto.errors import CrossingError
-from opto.sandbox.crossing import LIMITS
+from opto.sandbox.crossing import LIMITS, SAME_HASHES, check_hashes
 
 __all__ = ["CHECK", "Incoming", "Outgoing", "class_text", "decode_text", "left_out"]
 
+_SEQUENCES: dict[str, type] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 _SCALARS = frozenset({type(None), bool, int, float, complex, bytes})
 
-# Answers (True, value) or (False, place, type). Taking its words from arguments keeps it whole whatever the text binds.
+# Answers (True, value), (True, written, None) or (False, place, type). Taking its words from arguments keeps it whole
+# whatever the text binds. Monty's hashes are not Python's: a set that is quick to build inside may be made so that it
+# takes hours to build outside. So a value with a set or dict of keys that somebody could choose to that end leaves
+# written out, as pairs of a kind and a list, and `Outgoing` builds it after a look at the hashes.
 CHECK = """\
 def __opto_kind(value, type=type):
     return type(value).__name__
+def __opto_odd(keys, type=type, safe={type(None), bool, float, str, bytes}, int=int, word=9223372036854775808):
+    count = 0
+    for key in keys:
+        kind = type(key)
+        if kind not in safe and not (kind is int and -word <= key < word):
+            count += 1
+    return count > SAME
+def __opto_written(value, classes, type=type, list=list, tuple=tuple, dict=dict, set=set, frozenset=frozenset,
+        getattr=getattr, scalars={type(None), bool, int, float, complex, str, bytes}):
+    def write(each):
+        kind = type(each)
+        if kind in scalars:
+            return each
+        if kind is dict:
+            return ('dict', [(write(key), write(part)) for key, part in each.items()])
+        if kind is list or kind is tuple or kind is set or kind is frozenset:
+            return (kind.__name__, [write(part) for part in each])
+        for cls, names in classes:
+            if kind is cls:
+                return (kind.__name__, [(name, write(getattr(each, name))) for name in names])
+    return write(value)
 def __opto_check(value, classes, type=type, set=set, map=map, str=str, repr=repr, list=list, tuple=tuple, dict=dict,
-        frozenset=frozenset, len=len, getattr=getattr, scalars={type(None), bool, int, float, complex, str, bytes}):
+        frozenset=frozenset, len=len, getattr=getattr, scalars={type(None), bool, int, float, complex, str, bytes},
+        odd=__opto_odd, written=__opto_written):
     if type(value) in scalars:
         return True, value
+    write = False
     waiting = [(value, 'result', 1)]
     while waiting:
         each, place, depth = waiting.pop()
@@ -46,12 +73,14 @@ def __opto_check(value, classes, type=type, set=set, map=map, str=str, repr=repr
                 waiting.append((part, place + '[' + str(number) + ']', depth + 1))
                 number += 1
         elif kind is dict:
+            write = write or (len(each) > SAME and odd(each))
             for key, part in each.items():
                 if type(key) not in scalars:
                     waiting.append((key, 'a key of ' + place, depth + 1))
                 if type(part) not in scalars:
                     waiting.append((part, place + '[' + repr(key)[:60] + ']', depth + 1))
         elif kind is set or kind is frozenset:
+            write = write or (len(each) > SAME and odd(each))
             for part in each:
                 waiting.append((part, 'an element of ' + place, depth + 1))
         else:
@@ -63,8 +92,10 @@ def __opto_check(value, classes, type=type, set=set, map=map, str=str, repr=repr
                         waiting.append((getattr(each, name), place + '.' + name, depth + 1))
             if not found:
                 return False, place, kind.__name__
+    if write:
+        return True, written(value, classes), None
     return True, value
-""".replace("DEPTH", str(LIMITS.depth))
+""".replace("DEPTH", str(LIMITS.depth)).replace("SAME", str(SAME_HASHES))
 
 
 class Incoming:
@@ -166,6 +197,36 @@ class Outgoing:
         if kind.__name__ == "MontyClassProxy" and kind.__module__ == "pydantic_monty":
             return self._instance(value, place, deeper)
         raise CrossingError(left_out(place, kind.__name__))
+
+    def written(self, value: Any, place: str, depth: int = 0) -> Any:
+        """A value that was written out because of its keys.
+
+        Raises:
+            CrossingError: its keys are made to collide, or see `value`.
+        """
+        if type(value) in _SCALARS or type(value) is str:
+            return self.value(value, place)
+        if depth >= LIMITS.depth or type(value) is not tuple or len(value) != 2 or type(value[1]) is not list:
+            raise CrossingError(f"{place:.40} is nested deeper than {LIMITS.depth} levels, or damaged.")
+        kind, parts = value
+        deeper = depth + 1
+        if kind in _SEQUENCES:
+            items = [self.written(part, f"{place:.200}[{n}]", deeper) for n, part in enumerate(parts)]
+            if kind in ("set", "frozenset"):
+                check_hashes(items)
+            return _SEQUENCES[kind](items)
+        pairs = [(self.written(key, f"a key of {place:.200}", deeper), part) for key, part in parts]
+        pairs = [(key, self.written(part, f"{place:.200}[{key!r:.60}]", deeper)) for key, part in pairs]
+        if kind == "dict":
+            check_hashes([key for key, _ in pairs])
+            return dict(pairs)
+        cls = self._classes.get(kind)
+        if cls is None or not {name for name, _ in pairs} <= {each.name for each in dataclasses.fields(cls)}:
+            raise CrossingError(left_out(place, str(kind)))
+        instance: Any = object.__new__(cls)
+        for name, part in pairs:
+            object.__setattr__(instance, name, part)
+        return instance
 
     def _count(self, size: int, place: str) -> None:
         self._left -= size
