@@ -754,3 +754,12 @@ def test_containers_with_odd_keys_arrive_whole() -> None:
     )
     expected = {(i, 2**70 + i): [Point(i, {i}), frozenset([b"x"]), (None, {"a": [1.5]})] for i in range(50)}
     assert Monty().compile(code, "f", {"Point": Point})(50) == expected
+
+
+def test_arguments_of_host_functions_with_odd_keys_arrive_whole_or_not_at_all() -> None:
+    """They are built here only after a look at their hashes, as results are."""
+    code = "def f(n, step): return g({i * step for i in range(n)}, key={(i, i): [i] for i in range(n)})"
+    runner = Monty(host={"g": lambda numbers, key: [sum(numbers), len(key)]})
+    assert runner.compile(code, "f", {})(50, 2**64) == [sum(i * 2**64 for i in range(50)), 50]
+    with pytest.raises(CrossingError, match="collide"):
+        runner.compile(code, "f", {})(2000, 2**61 - 1)

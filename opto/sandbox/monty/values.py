@@ -18,16 +18,20 @@ from typing import Any
 from opto.errors import CrossingError
 from opto.sandbox.crossing import LIMITS, SAME_HASHES, check_hashes
 
-__all__ = ["CHECK", "Incoming", "Outgoing", "class_text", "decode_text", "left_out"]
+__all__ = ["CHECK", "WRITTEN", "Incoming", "Outgoing", "class_text", "decode_text", "left_out"]
 
 _SEQUENCES: dict[str, type] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 _SCALARS = frozenset({type(None), bool, int, float, complex, bytes})
+
+WRITTEN = "__opto_written"
+"""The first argument of a host function whose arguments were written out."""
 
 # Answers (True, value), (True, written, None) or (False, place, type). Taking its words from arguments keeps it whole
 # whatever the text binds. Monty's hashes are not Python's: a set that is quick to build inside may be made so that it
 # takes hours to build outside. So a value with a set or dict of keys that somebody could choose to that end leaves
 # written out, as pairs of a kind and a list, and `Outgoing` builds it after a look at the hashes.
-CHECK = """\
+CHECK = (
+    """\
 def __opto_kind(value, type=type):
     return type(value).__name__
 def __opto_odd(keys, type=type, safe={type(None), bool, float, str, bytes}, int=int, word=9223372036854775808):
@@ -95,7 +99,24 @@ def __opto_check(value, classes, type=type, set=set, map=map, str=str, repr=repr
     if write:
         return True, written(value, classes), None
     return True, value
-""".replace("DEPTH", str(LIMITS.depth)).replace("SAME", str(SAME_HASHES))
+def __opto_guarded(function, classes, check=__opto_check, len=len):
+    def call(*args, **kwargs):
+        answer = check((args, kwargs), classes)
+        if len(answer) == 3 and answer[0]:
+            return function('WRITTEN', answer[1])
+        return function(*args, **kwargs)
+    return call
+def __opto_guarded_async(function, classes, check=__opto_check, len=len):
+    async def call(*args, **kwargs):
+        answer = check((args, kwargs), classes)
+        if len(answer) == 3 and answer[0]:
+            return await function('WRITTEN', answer[1])
+        return await function(*args, **kwargs)
+    return call
+""".replace("DEPTH", str(LIMITS.depth))
+    .replace("SAME", str(SAME_HASHES))
+    .replace("WRITTEN", WRITTEN)
+)
 
 
 class Incoming:
