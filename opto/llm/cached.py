@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ __all__ = ["Cached"]
 _FILE = "answers.sqlite"
 _VERSION = 1
 _ADDRESSES = ("api_base", "base_url", "api_version")
-_OTHER_TABLES = "no such"  # table or column
+_NO_DAMAGE = re.compile("locked|busy|unable to open|readonly|is full")  # what SQLite says when the file is as it was
 _TABLE = """
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, response TEXT NOT NULL, bytes INTEGER NOT NULL, used REAL NOT NULL
@@ -169,7 +170,7 @@ class Cached(Wrapper):
                 with store:
                     yield store
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and _OTHER_TABLES not in str(error):
+            if isinstance(error, sqlite3.OperationalError) and _NO_DAMAGE.search(str(error)):
                 raise
             raise _damaged(path, str(error)) from error
 

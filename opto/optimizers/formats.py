@@ -17,6 +17,7 @@ from typing import Any
 from opto.optimizers.quotations import without_quotations
 
 __all__ = [
+    "ENDLESS",
     "STRAIGHT_QUOTES",
     "fenced_blocks",
     "parse_json_answer",
@@ -38,6 +39,8 @@ _FENCE_INFO = re.compile(r"[\w+.-]*[ \t]*\r?\n")
 _PAIR = re.compile(r'"([^"\\]+)"\s*:\s*("(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)', re.DOTALL)
 _STRUCTURE = re.compile(r'[{}\[\]"\\]')
 _STRUCTURE_PYTHON = re.compile(r"""[{}\[\]"'\\]""")
+ENDLESS = re.compile(r"0[xob][\da-f_]{3500}", re.IGNORECASE)
+"""A number that Python reads, and then refuses to print."""
 _BRACKET = re.compile(r"[{}\[\]]")
 _LIKELY_START = re.compile(r"""\{\s*(?:["'“`]|//|\#|/\*)""")
 _TRIPLE = re.compile(r"\"\"\"(.*?)\"\"\"|'''(.*?)'''", re.DOTALL)
@@ -183,6 +186,8 @@ def _python_dict(text: str, start: int) -> tuple[dict[str, Any] | None, int]:
         if end is None:
             continue
         end += start
+        if ENDLESS.search(text, start, end):
+            continue
         try:
             value = ast.literal_eval(text[start:end])
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

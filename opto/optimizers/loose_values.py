@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from opto.optimizers.formats import STRAIGHT_QUOTES, fenced_blocks, unfence
+from opto.optimizers.formats import ENDLESS, STRAIGHT_QUOTES, fenced_blocks, unfence
 
 __all__ = ["literal", "number_readings", "repaired_code", "truth", "unquoted", "unwrapped"]
 
@@ -41,7 +41,7 @@ _BESIDE_A_VALUE = frozenset(
 
 def literal(text: str) -> Any:
     """The Python or JSON literal that a text is, else the text itself."""
-    if len(text) > _LONGEST_LITERAL:
+    if len(text) > _LONGEST_LITERAL or ENDLESS.search(text):
         return text
     readers: tuple[Callable[[str], Any], ...] = (json.loads, ast.literal_eval)
     for read in readers:

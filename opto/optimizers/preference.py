@@ -336,7 +336,8 @@ class Preference(Optimizer):
         self.candidates = list(state["candidates"])
         places = range(len(self.candidates))
         for past in state["memory"]:
-            if not all(place in places for place in past["pair"]) or past["preferred"] not in (0, 1, None):
+            left, right = past["pair"]
+            if left not in places or right not in places or past["preferred"] not in (0, 1, None):
                 raise ValueError(f"state must compare two of its {len(places)} candidates, got {past!r}.")
         self.memory = FIFOBuffer(self.memory.size, [dict(past) for past in state["memory"]])
         self._vectors = []

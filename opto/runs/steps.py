@@ -126,7 +126,8 @@ class Step:
     def score(self) -> float | None:
         """The feedback as a number, the mean of several; None where it is none."""
         said = self.feedback
-        numbers: list[Any] = [value for _, value in said] if isinstance(said, list) else [said]
+        several = isinstance(self.problem.get("feedback"), dict)  # a list may also be what was said
+        numbers: list[Any] = [value for _, value in said] if several else [said]
         if not numbers or not all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers):
             return None
         return float(sum(numbers)) / len(numbers)

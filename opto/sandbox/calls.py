@@ -111,11 +111,14 @@ class Program:
         finally:
             self._show(budget)
         answer = unpack(payload)
+        if not isinstance(answer, dict):
+            raise SandboxError("The worker does not keep to the form of messages.")
         if kind == wire.UNDEFINED:
             return self._code_error(answer, worker, host_errors), False
         _expected(kind, wire.DEFINED)
         worker.bindings = bindings
-        return (str(answer.get("kind")), answer.get("doc")), reusable
+        doc = answer.get("doc")
+        return (str(answer.get("kind")), doc if isinstance(doc, str) else None), reusable
 
     def _bindings(self, worker: WorkerProcess, names: Any) -> Bindings:
         if not isinstance(names, list) or not all(type(each) is str for each in names):
@@ -142,8 +145,8 @@ class Program:
     ) -> Generator[Any, Any, tuple[Any, bool]]:
         """What came of a call, and whether the worker can be used again."""
         if worker.bindings is None:
-            defined, reusable = yield from self._define(worker)
-            if isinstance(defined, BaseException) or not reusable:
+            defined, _ = yield from self._define(worker)
+            if isinstance(defined, BaseException):
                 return defined, False
             worker.begin()
         bindings = worker.bindings

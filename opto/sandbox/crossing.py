@@ -26,12 +26,12 @@ from typing import Any
 from opto.errors import CrossingError, MissingExtraError
 from opto.sandbox.plainness import explanation, has_fields, is_plain_numpy, is_plain_type, kind_of, state_of, too_deep
 
-__all__ = ["LIMITS", "CrossingLimits", "class_name", "pack", "unpack"]
+__all__ = ["LIMITS", "SAME_HASHES", "CrossingLimits", "check_hashes", "class_name", "pack", "unpack"]
 
 _INTEGER, _COMPLEX, _ARRAY, _SCALAR, _MARK = 1, 2, 3, 4, 5
 # Types whose hashes nobody can foretell, or of which only a few share one.
 _SAFE_KEYS = frozenset({str, bytes, float, bool, type(None)})
-_SAME_HASHES = 32
+SAME_HASHES = 32
 _WORD = 1 << 63
 
 
@@ -213,12 +213,12 @@ class _Unpacking:
             return tuple(items[1:])
         if kind == b"d":
             return self._instance(items)
-        _check_hashes(items[1:])
+        check_hashes(items[1:])
         return set(items[1:]) if kind == b"s" else frozenset(items[1:])
 
     def map(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
         self._count(2 * len(pairs))
-        _check_hashes([key for key, _ in pairs])
+        check_hashes([key for key, _ in pairs])
         return dict(pairs)
 
     def ext(self, code: int, data: bytes) -> Any:
@@ -257,14 +257,14 @@ class _Unpacking:
         return instance
 
 
-def _check_hashes(keys: list[Any]) -> None:
+def check_hashes(keys: list[Any]) -> None:
     """Refuse keys made so that they all have one hash: a dict of a hundred thousand would take hours to build."""
-    if len(keys) <= _SAME_HASHES:
+    if len(keys) <= SAME_HASHES:
         return
     doubtful = [
         key for key in keys if not (type(key) in _SAFE_KEYS or (type(key) is int and -_WORD <= key < 2 * _WORD))
     ]
-    if len(doubtful) > _SAME_HASHES and max(Counter(map(hash, doubtful)).values()) > _SAME_HASHES:
+    if len(doubtful) > SAME_HASHES and max(Counter(map(hash, doubtful)).values()) > SAME_HASHES:
         # Equal keys have equal hashes, too, but then they are one key, which nobody writes often.
         raise CrossingError("it is damaged: its keys are made to collide.")
 

@@ -23,7 +23,8 @@ from opto.sandbox.scratch import remove, size_of
 __all__ = ["Wait", "WorkerProcess", "check_system"]
 
 _PROBES = {"read": 13, "write": 13, "network": 1, "process": 1, "signal": 1, "mode": 1}  # EACCES and EPERM
-_SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
+# A short script, since Python compiles the script of a process anew each time, and modules once.
+_SCRIPT = "import sys; sys.path[:0] = sys.argv[1].split(':'); from opto.sandbox.worker import main; main()"
 _SLICE = 0.05
 _STARTING = 20.0
 _ENVIRONMENT = {
@@ -87,7 +88,7 @@ class WorkerProcess:
         path = os.pathsep.join(self.settings.reach.start)
         environment = {**_ENVIRONMENT, "HOME": self._scratch, "TMPDIR": self._scratch}
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", _SCRIPT, path, str(os.getpid())],
+            [sys.executable, "-I", "-S", "-c", _SCRIPT, path, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

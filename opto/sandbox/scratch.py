@@ -11,6 +11,7 @@ import os
 __all__ = ["remove", "size_of"]
 
 _NAME = 4096
+_LONG = 3000
 
 
 def size_of(folder: str, enough: int) -> int:
@@ -38,7 +39,7 @@ def size_of(folder: str, enough: int) -> int:
 def remove(folder: str) -> None:
     """Remove a folder and all below it, when nobody writes there any more.
 
-    Folders inside folders are first moved up, so that no path gets long.
+    Where a path gets long, the folder at its end is moved up.
     """
     waiting, number = [folder], 0
     emptied: list[str] = []
@@ -51,7 +52,7 @@ def remove(folder: str) -> None:
             with contextlib.suppress(OSError):
                 if not is_folder:
                     os.unlink(path)
-                elif current == folder:
+                elif len(path) < _LONG:
                     waiting.append(path)
                 else:
                     number += 1

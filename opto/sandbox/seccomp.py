@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import struct
 
 __all__ = ["SUPPORTED", "install_filter", "machine"]
@@ -90,7 +89,7 @@ _Row = tuple[int, int, int, int]
 
 def machine() -> str:
     """The architecture of this process, as the tables name it."""
-    name = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
+    name = {"amd64": "x86_64", "arm64": "aarch64"}.get(os.uname().machine.lower(), os.uname().machine.lower())
     return name if struct.calcsize("P") == 8 else f"{name} in 32 bits"
 
 

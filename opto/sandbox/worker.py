@@ -1,19 +1,12 @@
-"""The process in which a text runs: raises its walls, then answers one program. Started by `process.py`.
-
-python -I -S -B worker.py SEARCH_PATH PARENT
-"""
+"""What runs in the process of a text: raises its walls, then answers one program. Started by `process.py`."""
 
 from __future__ import annotations
-
-import os
-import sys
-
-if __name__ == "__main__":
-    sys.path[:0] = sys.argv[1].split(os.pathsep)
 
 import builtins
 import contextlib
 import inspect
+import os
+import sys
 import types
 from collections.abc import Callable
 from os import read, write
@@ -314,7 +307,6 @@ def main() -> None:
     from opto.sandbox.walls import die_with_parent
 
     die_with_parent(int(sys.argv[2]))
-    sys.modules["opto.sandbox.worker"] = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     reading, writing = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -328,7 +320,3 @@ def main() -> None:
 
     _keep_builtins()
     Worker(reading, writing).serve()
-
-
-if __name__ == "__main__":
-    main()

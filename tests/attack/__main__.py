@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+from tests.attack.effects import Run
 from tests.attack.harness import Place, as_ordinary_user, run, snapshot
 from tests.attack.programs import Attack, attacks
 from tests.attack.table import Row, summary, text_of
@@ -30,22 +32,33 @@ def main() -> int:
     wanted = {*options.names, *(options.family or [])}
     chosen = [attack for attack in attacks() if not wanted or wanted & {attack.name, attack.family}]
     started = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     with ExitStack() as stack:
         places = _places(stack)
         if options.runner:
             places = {name: place for name, place in places.items() if name in options.runner}
-        with ThreadPoolExecutor(options.jobs) as pool:
-            waiting = [
-                (attack, {name: pool.submit(_run, attack, name, place) for name, place in places.items()})
-                for attack in chosen
-            ]
-            rows = []
+        rows = _rows(chosen, places, options.jobs)
+    sys.stdout.write(summary(rows, time.monotonic() - started) + "\n")
+    return 0 if rows and all(row.held for row in rows) else 1
+
+
+def _rows(chosen: list[Attack], places: dict[str, Place], jobs: int) -> list[Row]:
+    """Run the programs, and print each row as soon as it is known."""
+    rows = []
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = [
+            (attack, {name: pool.submit(_run, attack, name, place) for name, place in places.items()})
+            for attack in chosen
+        ]
+        try:
             for attack, futures in waiting:
                 rows.append(Row(attack, {name: future.result() for name, future in futures.items()}))
                 sys.stdout.write(text_of(rows[-1]) + "\n")
                 sys.stdout.flush()
-    sys.stdout.write(summary(rows, time.monotonic() - started) + "\n")
-    return 0 if rows and all(row.held for row in rows) else 1
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # what runs takes away what it planted
+            raise
+    return rows
 
 
 def _places(stack: ExitStack) -> dict[str, Place]:
@@ -56,7 +69,7 @@ def _places(stack: ExitStack) -> dict[str, Place]:
     return {**places, "monty": own, "control": own}
 
 
-def _run(attack: Attack, name: str, place: Place):
+def _run(attack: Attack, name: str, place: Place) -> Run | None:
     kind = name.partition("-")[0]
     if kind == "control":
         if attack.control == "none":

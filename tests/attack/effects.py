@@ -100,7 +100,7 @@ def _judge_parent(run: Run, told: dict[str, Any], spec: dict[str, Any]) -> None:
         run.effects["slow"] = f"a limit of {spec['seconds']:g} s, {run.seconds:.1f} s passed"
     if told.get("slow"):
         run.effects["slow"] = told["slow"]
-    if told.get("closed", 0) > 4:
+    if told.get("closed", 0) > 8:
         run.effects["slow"] = f"closing the runner took {told['closed']:.1f} s"
     peak = run.outcome.get("peak", told.get("peak", 0))
     if peak > 400 << 10:

@@ -225,6 +225,13 @@ class Stage:
 
     def settled(self, value: Any) -> Any:
         """The value, awaited or exhausted where it has to be."""
+        if inspect.isasyncgen(value):
+            generator = value
+
+            async def items() -> Any:
+                return [item async for item in generator]
+
+            value = items()
         if inspect.isawaitable(value):
             import asyncio
 

@@ -14,6 +14,7 @@ from opto.llm import FromCallable, Model
 from opto.optimizers import Optimizer, OptoPrime, OptoPrimeV2
 from opto.optimizers.drivers import Request
 from opto.runs import EventLog, listening
+from opto.testing import Scripted
 from opto.trace import GRAPH, node
 
 
@@ -367,3 +368,15 @@ def test_a_warning_of_a_rejected_answer_is_the_same(tmp_path):
         train(Counting({1: "nothing", 2: "nothing"}), steps=1)
     with pytest.warns(SuggestionWarning):
         opto.replay(tmp_path, lambda: train(Unreachable(), steps=1))
+
+
+def test_feedback_that_is_a_list_is_no_list_of_outputs(tmp_path):
+    """What was said of one output may be a list; it has no score."""
+    with opto.record(tmp_path / "run"):
+        x = node(1, trainable=True, name="listed")
+        optimizer = OptoPrime([x], Scripted(['{"suggestion": {"listed0": 2}}']))
+        optimizer.backward(x + 1, [0.5, None])
+        optimizer.step()
+    (step,) = opto.runs.read(tmp_path / "run").steps
+    assert step.score is None
+    assert opto.runs.read(tmp_path / "run").rows()[0]["score"] is None

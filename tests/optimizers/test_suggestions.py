@@ -1,5 +1,6 @@
 """Suggested values are converted without loss, and checked before they are applied."""
 
+import contextlib
 import enum
 
 import numpy
@@ -192,3 +193,12 @@ def test_format_code():
     """Source is laid out; what is no source stays."""
     assert format_code("def f(x): return {  'a':1}") == 'def f(x):\n    return {"a": 1}\n'
     assert format_code("the def of it all") == "the def of it all"
+
+
+@pytest.mark.parametrize("number", ["0x" + "f" * 9000, "0b" + "1" * 50_000, "{'a': [0o" + "7" * 9000 + "]}"])
+def test_a_number_too_long_to_print_is_refused(number):
+    """Python reads such numbers in other bases, but no message could name them."""
+    for value in (1, "text", [1], {"a": 1}):
+        parameter = node(value, trainable=True)
+        with contextlib.suppress(SuggestionError):
+            repr(convert(parameter, number))

@@ -725,3 +725,41 @@ def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
     """The error names the argument and the value."""
     with pytest.raises((ValueError, TypeError), match=words):
         Monty(**options)
+
+
+def test_no_more_than_16_mib_crosses_at_once() -> None:
+    """Neither as a result nor as an argument of a host function; a message is cut, and comes once."""
+    crossing = pytest.raises(CrossingError, match="16,777,216 bytes")
+    with crossing:
+        Monty().compile("def f(n): return ['x' * n, 1]", "f", {})(17 * 2**20)
+    with crossing:
+        Monty(host={"g": len}).compile("def f(n): return g('x' * n)", "f", {})(17 * 2**20)
+    with pytest.raises(ValueError, match="^x+") as caught:
+        Monty().compile("def f(n): raise ValueError('x' * n)", "f", {})(1_000_000)
+    assert len(str(caught.value)) < 21_000
+    assert caught.value.__context__ is None
+
+
+def test_keys_made_to_collide_here_do_not_cross() -> None:
+    """Monty's hashes are not Python's: a set that is quick to build inside would take a minute here."""
+    code = "def f(n): return [{(i * (2**61 - 1), 1) for i in range(n)}]"
+    with pytest.raises(CrossingError, match="collide"):
+        Monty().compile(code, "f", {})(2000)
+
+
+def test_containers_with_odd_keys_arrive_whole() -> None:
+    """Whatever is beside and inside them: tuples as keys, large numbers, instances of dataclasses."""
+    code = (
+        "def f(n): return {(i, 2**70 + i): [Point(i, {i}), frozenset([b'x']), (None, {'a': [1.5]})] for i in range(n)}"
+    )
+    expected = {(i, 2**70 + i): [Point(i, {i}), frozenset([b"x"]), (None, {"a": [1.5]})] for i in range(50)}
+    assert Monty().compile(code, "f", {"Point": Point})(50) == expected
+
+
+def test_arguments_of_host_functions_with_odd_keys_arrive_whole_or_not_at_all() -> None:
+    """They are built here only after a look at their hashes, as results are."""
+    code = "def f(n, step): return g({i * step for i in range(n)}, key={(i, i): [i] for i in range(n)})"
+    runner = Monty(host={"g": lambda numbers, key: [sum(numbers), len(key)]})
+    assert runner.compile(code, "f", {})(50, 2**64) == [sum(i * 2**64 for i in range(50)), 50]
+    with pytest.raises(CrossingError, match="collide"):
+        runner.compile(code, "f", {})(2000, 2**61 - 1)

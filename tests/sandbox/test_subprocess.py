@@ -21,7 +21,8 @@ import numpy as np
 import pytest
 
 from opto.errors import CodeError, CrossingError, LimitExceededError, SandboxError
-from opto.sandbox import CodeRunner, Subprocess
+from opto.sandbox import CodeRunner, Subprocess, wire
+from opto.sandbox.crossing import pack
 
 Make = Callable[..., Callable[..., Any]]
 
@@ -269,6 +270,30 @@ def test_functions_that_were_not_offered_cannot_be_called(walled: Subprocess) ->
         )
         with pytest.raises(SandboxError, match="called 'system', which is not offered with host="):
             runner.compile(text, "f", {})()
+
+
+@pytest.mark.parametrize("kind", [wire.NEED, wire.DEFINED, wire.UNDEFINED, wire.RESULT, wire.ERROR, wire.HOST, 255])
+def test_forged_messages_are_errors_of_opto(walled: Subprocess, kind: int) -> None:
+    """While a text is defined, and while it is called: or they are taken for what they say."""
+    with Subprocess(host=[helper], seconds=0.5) as runner:
+        for value in (None, {}, [["helper"]]):
+            text = f"import os\ndef forge(): os.write(4, {wire.frame(kind, pack(value))!r})\n"
+            for source in (f"{text}forge()\ndef f(): return 1", f"{text}def f():\n    forge()\n    return 1"):
+                try:
+                    result = runner.compile(source, "f", {})()
+                except (SandboxError, CodeError):
+                    continue
+                assert result in (1, value)
+
+
+def test_a_thread_of_the_definition_lives_for_a_call(walled: Subprocess) -> None:
+    """Code may start one at its top level; each call then has a fresh worker."""
+    text = (
+        "import threading\nready = threading.Event()\nthread = threading.Thread(target=ready.wait, daemon=True)\n"
+        "thread.start()\ndef f():\n    ready.set()\n    thread.join()\n    return thread.is_alive()"
+    )
+    f = walled.compile(text, "f", {})
+    assert [f(), f()] == [False, False]
 
 
 def test_offered_functions_can_be_called_so_often(walled: Subprocess) -> None:

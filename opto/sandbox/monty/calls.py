@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from opto.errors import CrossingError
 from opto.sandbox.monty.failures import Limits, Told, failure, too_long, too_many_calls
-from opto.sandbox.monty.values import Incoming, Outgoing
+from opto.sandbox.monty.values import WRITTEN, Incoming, Outgoing
 from opto.sandbox.remote_errors import RemoteText
 
 if TYPE_CHECKING:
@@ -290,6 +290,9 @@ class _Driver:
             self.refuse(name)
             raise _UnboundNameError(f"name {name!r} is not defined")
         coming = Outgoing(self._call.classes)
+        if len(snapshot.args) == 2 and snapshot.args[0] == WRITTEN:
+            args, kwargs = coming.written(snapshot.args[1], f"the arguments of {name}")
+            return self._call.host[name](*args, **kwargs)
         args = [coming.value(each, f"argument {n} of {name}") for n, each in enumerate(snapshot.args)]
         kwargs = {key: coming.value(each, f"argument {key!r} of {name}") for key, each in snapshot.kwargs.items()}
         return self._call.host[name](*args, **kwargs)
@@ -348,6 +351,8 @@ class _Driver:
 
         if type(output) is tuple and len(output) == 3 and output[0] is False:
             raise CrossingError(left_out(str(output[1]), str(output[2])))
+        if type(output) is tuple and len(output) == 3 and output[0] is True:
+            return Outgoing(self._call.classes).written(output[1], "result")
         if type(output) is not tuple or len(output) != 2 or output[0] is not True:
             raise CrossingError("The code changed what checks its result, so there is none.")
         return Outgoing(self._call.classes).value(output[1], "result")

@@ -80,6 +80,8 @@ def failure(error: Exception, told: Told) -> BaseException:
             if each.filename.startswith("<python-input")
         ]
         raised = _told(error.exception(), bool(frames), told)
+        if raised.__context__ is error:  # it would say the same again, at any length
+            raised.__context__ = None
         then = raised.__traceback__ if told.raised is not None and raised is told.raised[0] else None
         return told.text.placed(raised, places, then=then)
     if isinstance(error, pydantic_monty.MontyCrashedError):

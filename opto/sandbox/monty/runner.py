@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -130,12 +131,12 @@ class Monty:
         found = surroundings(program.names, namespace, self._stand_ins, self._hosted)
         passed = [found.incoming.value(each, place) for each, place in zip(values, ("args", "kwargs"), strict=False)]
         found.inputs.update(zip(("__opto_args", "__opto_kwargs"), passed, strict=False))
-        prelude = _prelude(program, found)
         classes = {cls.__name__: cls for cls in found.incoming.classes}
         known = ", ".join(
             f"({name}, {[each.name for each in dataclasses.fields(cls)]!r})"
             for cls, name in found.incoming.classes.items()
         )
+        prelude = _prelude(program, found) + self._guards(program, found.inputs, known)
         code = f"{prelude}{program.adapted.text}\n__opto_check({expression}, [{known}])"
         return Call(
             code,
@@ -148,6 +149,16 @@ class Monty:
             self._limits,
             self._on_output,
         )
+
+    def _guards(self, program: _Program, inputs: Mapping[str, Any], known: str) -> str:
+        """Python that has the arguments of host functions checked before they leave."""
+        hosted = {id(each): name for name, each in self._stand_ins.items()}
+        lines = []
+        for name, value in inputs.items():
+            if id(value) in hosted:
+                is_async = program.is_async and inspect.iscoroutinefunction(self._host[hosted[id(value)]])
+                lines.append(f"{name} = __opto_guarded{'_async' if is_async else ''}({name}, [{known}])\n")
+        return "".join(lines)
 
     def __reduce__(self) -> tuple[Any, ...]:
         limits = dataclasses.asdict(self._limits)

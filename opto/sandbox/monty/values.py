@@ -16,20 +16,51 @@ import os
 from typing import Any
 
 from opto.errors import CrossingError
-from opto.sandbox.crossing import LIMITS
+from opto.sandbox.crossing import LIMITS, SAME_HASHES, check_hashes
 
-__all__ = ["CHECK", "Incoming", "Outgoing", "class_text", "decode_text", "left_out"]
+__all__ = ["CHECK", "WRITTEN", "Incoming", "Outgoing", "class_text", "decode_text", "left_out"]
 
+_SEQUENCES: dict[str, type] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 _SCALARS = frozenset({type(None), bool, int, float, complex, bytes})
 
-# Answers (True, value) or (False, place, type). Taking its words from arguments keeps it whole whatever the text binds.
-CHECK = """\
+WRITTEN = "__opto_written"
+"""The first argument of a host function whose arguments were written out."""
+
+# Answers (True, value), (True, written, None) or (False, place, type). Taking its words from arguments keeps it whole
+# whatever the text binds. Monty's hashes are not Python's: a set that is quick to build inside may be made so that it
+# takes hours to build outside. So a value with a set or dict of keys that somebody could choose to that end leaves
+# written out, as pairs of a kind and a list, and `Outgoing` builds it after a look at the hashes.
+CHECK = (
+    """\
 def __opto_kind(value, type=type):
     return type(value).__name__
+def __opto_odd(keys, type=type, safe={type(None), bool, float, str, bytes}, int=int, word=9223372036854775808):
+    count = 0
+    for key in keys:
+        kind = type(key)
+        if kind not in safe and not (kind is int and -word <= key < word):
+            count += 1
+    return count > SAME
+def __opto_written(value, classes, type=type, list=list, tuple=tuple, dict=dict, set=set, frozenset=frozenset,
+        getattr=getattr, scalars={type(None), bool, int, float, complex, str, bytes}):
+    def write(each):
+        kind = type(each)
+        if kind in scalars:
+            return each
+        if kind is dict:
+            return ('dict', [(write(key), write(part)) for key, part in each.items()])
+        if kind is list or kind is tuple or kind is set or kind is frozenset:
+            return (kind.__name__, [write(part) for part in each])
+        for cls, names in classes:
+            if kind is cls:
+                return (kind.__name__, [(name, write(getattr(each, name))) for name in names])
+    return write(value)
 def __opto_check(value, classes, type=type, set=set, map=map, str=str, repr=repr, list=list, tuple=tuple, dict=dict,
-        frozenset=frozenset, len=len, getattr=getattr, scalars={type(None), bool, int, float, complex, str, bytes}):
+        frozenset=frozenset, len=len, getattr=getattr, scalars={type(None), bool, int, float, complex, str, bytes},
+        odd=__opto_odd, written=__opto_written):
     if type(value) in scalars:
         return True, value
+    write = False
     waiting = [(value, 'result', 1)]
     while waiting:
         each, place, depth = waiting.pop()
@@ -46,12 +77,14 @@ def __opto_check(value, classes, type=type, set=set, map=map, str=str, repr=repr
                 waiting.append((part, place + '[' + str(number) + ']', depth + 1))
                 number += 1
         elif kind is dict:
+            write = write or (len(each) > SAME and odd(each))
             for key, part in each.items():
                 if type(key) not in scalars:
                     waiting.append((key, 'a key of ' + place, depth + 1))
                 if type(part) not in scalars:
                     waiting.append((part, place + '[' + repr(key)[:60] + ']', depth + 1))
         elif kind is set or kind is frozenset:
+            write = write or (len(each) > SAME and odd(each))
             for part in each:
                 waiting.append((part, 'an element of ' + place, depth + 1))
         else:
@@ -63,8 +96,27 @@ def __opto_check(value, classes, type=type, set=set, map=map, str=str, repr=repr
                         waiting.append((getattr(each, name), place + '.' + name, depth + 1))
             if not found:
                 return False, place, kind.__name__
+    if write:
+        return True, written(value, classes), None
     return True, value
+def __opto_guarded(function, classes, check=__opto_check, len=len):
+    def call(*args, **kwargs):
+        answer = check((args, kwargs), classes)
+        if len(answer) == 3 and answer[0]:
+            return function('WRITTEN', answer[1])
+        return function(*args, **kwargs)
+    return call
+def __opto_guarded_async(function, classes, check=__opto_check, len=len):
+    async def call(*args, **kwargs):
+        answer = check((args, kwargs), classes)
+        if len(answer) == 3 and answer[0]:
+            return await function('WRITTEN', answer[1])
+        return await function(*args, **kwargs)
+    return call
 """.replace("DEPTH", str(LIMITS.depth))
+    .replace("SAME", str(SAME_HASHES))
+    .replace("WRITTEN", WRITTEN)
+)
 
 
 class Incoming:
@@ -138,21 +190,24 @@ class Outgoing:
 
     def __init__(self, classes: dict[str, type]) -> None:
         self._classes = classes
+        self._left = LIMITS.size
 
     def value(self, value: Any, place: str, depth: int = 0) -> Any:
         """A value of Monty's as plain data.
 
         Raises:
-            CrossingError: it is something else, or too deep.
+            CrossingError: it is something else, too deep, or too large together with what this checked before.
         """
         kind = type(value)
         if kind in _SCALARS or kind is str:
+            self._count(_size(value), place)
             return value
         if depth >= LIMITS.depth:
             raise CrossingError(f"{place:.40} is nested deeper than {LIMITS.depth} levels, which cannot cross.")
         deeper = depth + 1
         if kind is list or kind is tuple or kind is set or kind is frozenset:
             if not self._classes and {type(part) for part in value} <= _SCALARS | {str}:
+                self._count(sum(map(_size, value)), place)
                 return value
             return kind([self.value(part, f"{place}[{n}]", deeper) for n, part in enumerate(value)])
         if kind is dict:
@@ -163,6 +218,41 @@ class Outgoing:
         if kind.__name__ == "MontyClassProxy" and kind.__module__ == "pydantic_monty":
             return self._instance(value, place, deeper)
         raise CrossingError(left_out(place, kind.__name__))
+
+    def written(self, value: Any, place: str, depth: int = 0) -> Any:
+        """A value that was written out because of its keys.
+
+        Raises:
+            CrossingError: its keys are made to collide, or see `value`.
+        """
+        if type(value) in _SCALARS or type(value) is str:
+            return self.value(value, place)
+        if depth >= LIMITS.depth or type(value) is not tuple or len(value) != 2 or type(value[1]) is not list:
+            raise CrossingError(f"{place:.40} is nested deeper than {LIMITS.depth} levels, or damaged.")
+        kind, parts = value
+        deeper = depth + 1
+        if kind in _SEQUENCES:
+            items = [self.written(part, f"{place:.200}[{n}]", deeper) for n, part in enumerate(parts)]
+            if kind in ("set", "frozenset"):
+                check_hashes(items)
+            return _SEQUENCES[kind](items)
+        pairs = [(self.written(key, f"a key of {place:.200}", deeper), part) for key, part in parts]
+        pairs = [(key, self.written(part, f"{place:.200}[{key!r:.60}]", deeper)) for key, part in pairs]
+        if kind == "dict":
+            check_hashes([key for key, _ in pairs])
+            return dict(pairs)
+        cls = self._classes.get(kind)
+        if cls is None or not {name for name, _ in pairs} <= {each.name for each in dataclasses.fields(cls)}:
+            raise CrossingError(left_out(place, str(kind)))
+        instance: Any = object.__new__(cls)
+        for name, part in pairs:
+            object.__setattr__(instance, name, part)
+        return instance
+
+    def _count(self, size: int, place: str) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise CrossingError(f"{place:.40} takes more than the {LIMITS.size:,} bytes that may cross at once.")
 
     def _instance(self, proxy: Any, place: str, depth: int) -> Any:
         cls = self._classes.get(proxy.name)
@@ -175,6 +265,14 @@ class Outgoing:
                 raise CrossingError(f"{place} is a {proxy.name} with an attribute {name!r}, which is no field of it.")
             object.__setattr__(instance, name, self.value(part, f"{place}.{name}", depth))
         return instance
+
+
+def _size(value: Any) -> int:
+    """About the bytes that a scalar takes where it is packed."""
+    kind = type(value)
+    if kind is str or kind is bytes:
+        return len(value) + 1
+    return 1 + value.bit_length() // 8 if kind is int else 9
 
 
 def class_text(cls: type, name: str) -> str:
