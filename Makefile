@@ -7,7 +7,7 @@
 #   make demo PART=code             one part: classify, code, numbers, questions
 #   make demo PART=classify ARGS='--seeds 5'   its search five times, with the mean
 #   make test-local                 the tests that need the local model
-#   make stress                     kills while saving, fuzzing, and a server that fails half of the time;
+#   make stress                     texts that attack prompts, kills while saving, fuzzing, a server that fails half of the time;
 #                                   ARGS='--kills 50 --seconds 60 --steps 200' for less
 #   make attack                     hostile programs by every runner, and without a wall; ARGS='--family pipe' for some
 #   make test-stress                the last of these alone: 2,000 steps

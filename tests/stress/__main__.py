@@ -18,7 +18,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600, help="how long to fuzz (%(default)s)")
     parser.add_argument("--steps", type=int, default=2000, help="steps against a failing server (%(default)s)")
     options = parser.parse_args()
-    parts = {
+    parts: dict[str, list[str]] = {
+        "injecting": [],
         "killing": ["--kills", str(options.kills)],
         "fuzzing": ["--seconds", str(options.seconds)],
         "failing_server": ["--steps", str(options.steps)],
