@@ -13,7 +13,7 @@
 #   make test-stress                the last of these alone: 2,000 steps
 #   make malformed                  how many of 200 malformed answers are recovered
 #   make check                      lint, format, types, floors
-#   make bench                      time and memory, side by side with other systems
+#   make bench                      time and memory, side by side with other systems; what sandboxes cost
 #   make bench-optimizers           every optimizer with a simulated model, beside trace-opt's; ARGS='--seeds 3' for a quick look
 #   make bench-few-shot             live: demonstrations for a small local model, found and drawn at random, over seeds
 #   make bench-programs             HumanEval and MBPP through each runner; ARGS=FOLDER if the data is elsewhere
@@ -52,6 +52,8 @@ check:
 
 bench:
 	@python3 -m benchmarks.trace $(ARGS)
+	@python3 -m tools.run_in bench-programs monty,sandbox -m benchmarks.sandbox
+	@python3 -m tools.run_in bench-programs monty,sandbox -m benchmarks.sandbox_monty
 
 bench-optimizers:
 	@python3 -m benchmarks.optimizers $(ARGS)
