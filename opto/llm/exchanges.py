@@ -9,17 +9,16 @@ from __future__ import annotations
 import builtins
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from opto import errors
 from opto.llm.request import request_data
 from opto.llm.response import Response
 from opto.runs.answers import answers
-from opto.runs.events import Deferred, emit, heard
+from opto.runs.events import FIXED, Deferred, emit, heard
 
 if TYPE_CHECKING:
     from opto.llm.model import Messages
@@ -131,16 +130,15 @@ def plain_request(name: str, messages: Messages, options: Mapping[str, Any]) -> 
 
 def told_request(name: str, messages: Messages, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """`plain_request`, put together when somebody reads it, if nothing of it can change until then."""
-    copies = [dict(message) for message in messages if isinstance(message, Mapping)]
-    if len(copies) < len(messages):
+    copies = list(map(dict, messages)) if all(type(each) is dict for each in messages) else None
+    if copies is None:
         return plain_request(name, messages, options)
-    reads = chain(*[copy.values() for copy in copies], *[_leaves(value) for value in options.values()])
-    return Deferred(partial(plain_request, name, copies, dict(options)), *reads)
-
-
-def _leaves(value: Any) -> Iterable[Any]:
-    """The values of a dict that is made anew for each request, such as a `response_format`; else the value itself."""
-    return value.values() if type(value) is dict else (value,)
+    fixed = all(FIXED.issuperset(map(type, each.values())) for each in copies)
+    for value in options.values():  # a dict among them, such as a `response_format`, is made anew for each request
+        fixed = fixed and (
+            type(value) in FIXED or (type(value) is dict and FIXED.issuperset(map(type, value.values())))
+        )
+    return Deferred(partial(plain_request, name, copies, dict(options)), fixed)
 
 
 def usd_of(name: str, response: Response, options: Mapping[str, Any]) -> float | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opto.errors import SuggestionError
 from opto.optimizers.canonical import plain
 from opto.optimizers.suggestions import check
+from opto.runs.events import FIXED
 
 if TYPE_CHECKING:
     from opto.trace.nodes import ParameterNode
@@ -60,6 +61,12 @@ class Attempt:
     def reasons(self) -> list[str]:
         """All that went wrong, one sentence each; empty when nothing did."""
         return [*([self.failure] if self.failure else []), *self.rejected.values()]
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether its values cannot change, so that it may be told later."""
+        values = (*self.values.values(), *self.suggestion.values())
+        return FIXED.issuperset(map(type, values))
 
     def told(self) -> dict[str, Any]:
         """What listeners are told of it, plain data by name; the suggestion as it was parsed comes with it."""

@@ -26,7 +26,7 @@ from opto.optimizers.reading import read_attempt
 from opto.optimizers.schema import is_typed, keeps_to_schemas, response_format, suggestion_schema
 from opto.optimizers.suggestions import convert, find_suggestion, format_code
 from opto.optimizers.utils import print_color
-from opto.runs import heard, tell
+from opto.runs import Deferred, heard, tell
 
 if TYPE_CHECKING:
     from opto.optimizers.forms import PromptForm
@@ -347,7 +347,8 @@ class SuggestingOptimizer(Optimizer):
     def _record(self, attempt: Attempt, purpose: str, **about: Any) -> None:
         if not heard():
             return
-        tell("attempt", {**self._about(), "purpose": purpose, **attempt.told(), **about})
+        first = {**self._about(), "purpose": purpose}
+        tell("attempt", Deferred(lambda: {**first, **attempt.told(), **about}, attempt.is_fixed))
 
     def _keep(self, log: list[dict[str, Any]], entry: dict[str, Any]) -> None:
         log.append(entry)

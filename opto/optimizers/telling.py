@@ -6,12 +6,12 @@ Values are shown in bounded length and number, so that telling of a graph costs 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import chain
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opto.optimizers.canonical import canonical, plain
 from opto.optimizers.problem import LabelledFeedback, node_to_function_feedback, problem_names
-from opto.runs import Deferred
+from opto.runs.events import FIXED, Deferred
 from opto.trace.brief import brief
 
 if TYPE_CHECKING:
@@ -49,8 +49,10 @@ def problem_facts(summary: FunctionFeedback) -> dict[str, Any]:
 
 def told_later(summary: FunctionFeedback) -> Mapping[str, Any]:
     """`problem_facts`, put together when somebody reads them."""
-    facts = chain(summary.roots.values(), summary.others.values(), summary.output.values())
-    return Deferred(lambda: problem_facts(summary), summary.user_feedback, *[value for value, _ in facts])
+    fixed = type(summary.user_feedback) in FIXED
+    for facts in (summary.roots, summary.others, summary.output):
+        fixed = fixed and FIXED.issuperset([type(value) for value, _ in facts.values()])
+    return Deferred(partial(problem_facts, summary), fixed)
 
 
 def graph_facts(graph: TraceGraph) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from opto.errors import OptoWarning
 
-__all__ = ["Deferred", "Event", "EventLog", "Listener", "emit", "heard", "heard_by", "listening", "tell"]
+__all__ = ["FIXED", "Deferred", "Event", "EventLog", "Listener", "emit", "heard", "heard_by", "listening", "tell"]
 
 
 class Event(NamedTuple):
@@ -32,7 +32,8 @@ class Event(NamedTuple):
     time: float
 
 
-_FIXED = frozenset({str, int, float, bool, type(None), bytes, complex})
+FIXED = frozenset({str, int, float, bool, type(None), bytes, complex})
+"""Types of values that cannot change."""
 
 
 class Deferred(Mapping[str, Any]):
@@ -44,15 +45,15 @@ class Deferred(Mapping[str, Any]):
 
     Args:
         make: puts them together. It may be called late and in another thread, so what it reads must not change.
-        *reads: values that it reads; where one of them is of a kind that can change, they are put together at once.
+        fixed: whether what it reads can be trusted not to change; if not, they are put together at once.
     """
 
     __slots__ = ("_made", "_make")
 
-    def __init__(self, make: Callable[[], Mapping[str, Any]], *reads: Any) -> None:
+    def __init__(self, make: Callable[[], Mapping[str, Any]], fixed: bool = True) -> None:
         self._make: Callable[[], Mapping[str, Any]] | None = make
         self._made: Mapping[str, Any] = {}
-        if reads and not _FIXED.issuperset(map(type, reads)):
+        if not fixed:
             self._now()
 
     def _now(self) -> Mapping[str, Any]:
