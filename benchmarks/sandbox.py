@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.sandbox_monty import SMALL, best_windows, yardstick
+from opto.errors import SandboxUnavailableError
 from opto.sandbox import InProcess, Subprocess
 from opto.sandbox.process import WorkerProcess
 
@@ -46,13 +47,16 @@ def rows(runner: Subprocess) -> dict[str, Callable[[], Any]]:
     }
 
 
-def starts(runner: Subprocess, count: int) -> list[float]:
-    """Seconds to start a worker and raise its walls, for each of so many."""
+def starts(runner: Subprocess, walls: str, count: int) -> list[float]:
+    """Seconds to start a worker and raise its walls, for each of so many; none where they cannot be had."""
     settings = runner.settings()
     found = []
     for _ in range(count):
         start = time.perf_counter()
-        worker = WorkerProcess(settings)
+        try:
+            worker = WorkerProcess(settings, walls)
+        except SandboxUnavailableError:
+            return []
         worker.raise_walls()
         found.append(time.perf_counter() - start)
         worker.close()
@@ -68,9 +72,10 @@ def main(arguments: list[str] | None = None) -> None:
     with Subprocess(host={"helper": abs}, idle=8, seconds=30) as runner:
         for name, seconds in best_windows(rows(runner), max(options.windows, 1)).items():
             print(f"{name:48} {seconds * 1e3:8.4f} ms")
-        taken = starts(runner, max(options.starts, 1))
-        print(f"{'Subprocess: start of a worker, best':48} {min(taken) * 1e3:8.1f} ms")
-        print(f"{'Subprocess: start of a worker, median':48} {statistics.median(taken) * 1e3:8.1f} ms")
+        for walls in ("landlock", "bubblewrap"):
+            if taken := starts(runner, walls, max(options.starts, 1)):
+                print(f"{f'{walls}: start of a worker, best':48} {min(taken) * 1e3:8.1f} ms")
+                print(f"{f'{walls}: start of a worker, median':48} {statistics.median(taken) * 1e3:8.1f} ms")
 
 
 if __name__ == "__main__":

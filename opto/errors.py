@@ -175,7 +175,7 @@ class SandboxUnavailableError(SandboxError):
 
     Args:
         message: what is missing, and how to get it.
-        missing: what is missing, in a word: "linux", "landlock", "seccomp", "sandlock", "interpreter"...
+        missing: what is missing, in a word: "linux", "landlock", "bubblewrap", "seccomp", "sandlock", "interpreter"...
     """
 
     def __init__(self, message: str = "", *, missing: str = "") -> None:

@@ -24,6 +24,7 @@ class Settings:
         output: bytes that a call may print.
         open_files: descriptors.
         scratch: bytes that its folder may hold; 0 for no folder to write to.
+        walls: what keeps it, "landlock" or "bubblewrap"; None for what the system has.
         crossing: how much may cross at once.
     """
 
@@ -34,6 +35,7 @@ class Settings:
     output: int
     open_files: int
     scratch: int
+    walls: str | None = None
     crossing: CrossingLimits = field(default_factory=CrossingLimits)
 
 

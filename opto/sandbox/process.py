@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -16,25 +13,17 @@ from typing import Any
 
 from opto.errors import LimitExceededError, SandboxError, SandboxUnavailableError
 from opto.sandbox import wire
+from opto.sandbox.bubblewrap import Layout, refused
+from opto.sandbox.checking import check_report
+from opto.sandbox.children import Child, WrappedChild
 from opto.sandbox.crossing import pack, unpack
 from opto.sandbox.limits import Budget, Settings
-from opto.sandbox.scratch import remove, size_of
+from opto.sandbox.scratch import make, remove, size_of
 
-__all__ = ["Wait", "WorkerProcess", "check_system"]
+__all__ = ["Wait", "WorkerProcess"]
 
-_PROBES = {"read": 13, "write": 13, "network": 1, "process": 1, "signal": 1, "mode": 1}  # EACCES and EPERM
-# A short script, since Python compiles the script of a process anew each time, and modules once.
-_SCRIPT = "import sys; sys.path[:0] = sys.argv[1].split(':'); from opto.sandbox.worker import main; main()"
 _SLICE = 0.05
 _STARTING = 20.0
-_ENVIRONMENT = {
-    "LANG": "C.UTF-8",
-    "MALLOC_ARENA_MAX": "1",  # an arena per thread would take 64 MB of address space each
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "TZ": ":/etc/localtime",
-}
 
 
 @dataclass
@@ -53,7 +42,11 @@ class Wait:
 
 
 class WorkerProcess:
-    """A process behind walls that waits for a text. Made by `start`; to be closed.
+    """A process behind walls that waits for a text; to be closed.
+
+    Args:
+        settings: how much it may take.
+        walls: what keeps it: "landlock" or "bubblewrap".
 
     Attributes:
         pid: its id.
@@ -63,40 +56,33 @@ class WorkerProcess:
 
     bindings: Any = None
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, walls: str) -> None:
         self.settings = settings
+        self.walls = walls
         self._closed = False
-        self._home = tempfile.mkdtemp(prefix="opto-sandbox-")
+        self._home = make()
         self._scratch = os.path.join(self._home, "scratch")
         os.mkdir(self._scratch, 0o700)
+        self._layout: Layout | None = None
         try:
-            self._process = self._spawn()
+            if walls == "bubblewrap":
+                self._layout = Layout(settings.reach, self._scratch, writable=bool(settings.scratch))
+                self._child: Child = WrappedChild(settings.reach.start, self._scratch, self._layout)
+            else:
+                self._child = Child(settings.reach.start, self._scratch)
         except BaseException:
             remove(self._home)
             raise
-        self.pid = self._process.pid
-        self._streams = [each for each in (self._process.stdin, self._process.stdout, self._process.stderr) if each]
-        self.to_worker, self.from_worker, self.printing = (each.fileno() for each in self._streams)
-        for each in self._streams:
+        self.pid = self._child.pid
+        process = self._child.process
+        streams = [each for each in (process.stdin, process.stdout, process.stderr) if each]
+        self.to_worker, self.from_worker, self.printing = (each.fileno() for each in streams)
+        for each in streams:
             os.set_blocking(each.fileno(), False)
         self.listening = [self.from_worker, self.printing]
         self._poll = self._polling()
         self._clock = ((~self.pid) << 3) | 2  # how Linux names the CPU clock of a process
         self._used = 0.0
-
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        path = os.pathsep.join(self.settings.reach.start)
-        environment = {**_ENVIRONMENT, "HOME": self._scratch, "TMPDIR": self._scratch}
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _SCRIPT, path, str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            env=environment,
-            cwd="/",
-            start_new_session=True,
-        )
 
     # ---- its walls
 
@@ -113,6 +99,7 @@ class WorkerProcess:
         writable = [self._scratch] if settings.scratch else []
         limits = settings.crossing
         told = {
+            "walls": self.walls,
             "readable": settings.reach.paths,
             "writable": [*writable, "/dev/null"],
             "memory": settings.memory,
@@ -126,34 +113,24 @@ class WorkerProcess:
         budget = Budget(settings)
         budget.deadline = time.monotonic() + _STARTING
         try:
+            _alone(self.exchange(b"", budget))  # it says that it is ready
+            told["used"] = self._address_space()
             kind, payload = _alone(self.exchange(wire.frame(wire.SETTINGS, pack(told)), budget))
-            seen = unpack(payload)
+            seen = unpack(payload) if kind == wire.WALLS else None
         except SandboxError as error:
             said = bytes(budget.output[-2000:]).decode("utf-8", "replace").strip()
+            if said.startswith("bwrap: "):
+                raise refused(said) from error
             raise SandboxUnavailableError(
                 f"Subprocess could not start a worker with {sys.executable}: {error} {said}", missing="interpreter"
             ) from error
-        self._check(kind, seen)
-        os.kill(self.pid, signal.SIGSTOP)
+        check_report(self.walls, self.pid, seen, self._layout)
+        self._child.signal(signal.SIGSTOP)
 
-    def _check(self, kind: int, seen: Any) -> None:
-        if kind != wire.WALLS or "error" in seen:
-            error = seen.get("error", "it gave no report")
-            raise SandboxUnavailableError(
-                f"Subprocess could not raise its walls: {error}. It needs Linux 6.7 or newer with Landlock (among the "
-                "names in /sys/kernel/security/lsm) and seccomp, on x86_64 or aarch64.",
-                missing="landlock",
-            )
-        failed = [name for name, error in _PROBES.items() if seen["probes"].get(name) != error]
-        with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as file:
-            status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
-        expected = {"Seccomp": "2", "NoNewPrivs": "1", "CapEff": "0" * 16, "CapPrm": "0" * 16, "Threads": "1"}
-        failed += [name for name, value in expected.items() if status.get(name) != value]
-        if failed:
-            raise SandboxUnavailableError(
-                f"Subprocess raised its walls, but they do not hold here ({', '.join(failed)}). The code was not run.",
-                missing=failed[0],
-            )
+    def _address_space(self) -> int:
+        """The bytes of memory that it has in use, in the sense of the limit on them."""
+        with open(f"/proc/{self.pid}/statm", "rb") as file:
+            return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
     # ---- talking to it
 
@@ -234,15 +211,13 @@ class WorkerProcess:
 
     def _ended(self, budget: Budget) -> SandboxError:
         """What to say of a process that hung up."""
-        try:
-            self._process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
+        code = self._child.ended_with(1)
+        if code is None:
             return SandboxError("The code closed the connection of its sandbox.")
         self._drain(budget)
-        code = self._process.returncode
         if code == -signal.SIGXCPU:
             return self._too_much_cpu()
-        if code < 0:
+        if -code in set(signal.Signals):
             return SandboxError(f"The code made its process crash: {signal.Signals(-code).name}.")
         return SandboxError(f"The code ended its process, with exit status {code}.")
 
@@ -251,7 +226,7 @@ class WorkerProcess:
     def begin(self) -> None:
         """Let it run, for one call."""
         self._used = self.cpu_used()
-        os.kill(self.pid, signal.SIGCONT)
+        self._child.signal(signal.SIGCONT)
 
     def settle(self, budget: Budget) -> bool:
         """After an answer: check what it took, and freeze it until the next call.
@@ -263,7 +238,8 @@ class WorkerProcess:
             LimitExceededError: it took too much.
         """
         try:
-            os.kill(self.pid, signal.SIGSTOP)
+            if not self._child.signal(signal.SIGSTOP):
+                return False
             self._drain(budget)
             self.check()
             alone = os.stat(f"/proc/{self.pid}/task").st_nlink == 3  # "." and ".." and the one thread
@@ -280,7 +256,10 @@ class WorkerProcess:
 
     def cpu_used(self) -> float:
         """The CPU seconds that it has taken in all."""
-        return time.clock_gettime(self._clock)
+        try:
+            return time.clock_gettime(self._clock)
+        except OSError:  # it has ended, which the next word with it will show
+            return self._used
 
     def check_scratch(self) -> None:
         """Raise if its folder holds too much."""
@@ -305,43 +284,21 @@ class WorkerProcess:
 
     def alive(self) -> bool:
         """Whether the process still runs."""
-        return not self._closed and self._process.poll() is None
+        return not self._closed and self._child.alive()
 
     def close(self) -> None:
         """Kill it, and remove what it wrote."""
         if self._closed:
             return
         self._closed = True
-        self._process.kill()
-        self._process.wait()
+        self._child.end()
         self.forget()
         remove(self._home)
 
     def forget(self) -> None:
         """Close this process's side only: what a forked child does, to which the worker does not belong."""
         self._closed = True
-        for stream in self._streams:
-            with contextlib.suppress(OSError):
-                stream.close()
-        if self._process.returncode is None:
-            self._process.returncode = 0  # it is somebody else's child
-
-
-def check_system() -> None:
-    """Raise if no worker can be started on this system at all.
-
-    Raises:
-        SandboxUnavailableError: it is not Linux, or this process does not know its own interpreter.
-    """
-    if not sys.platform.startswith("linux"):
-        raise SandboxUnavailableError(
-            f"Subprocess needs Linux, for Landlock and seccomp; this is {sys.platform}. Use Monty, or a container.",
-            missing="linux",
-        )
-    if not sys.executable:
-        raise SandboxUnavailableError(
-            "Subprocess needs a Python interpreter, and sys.executable names none: set it.", missing="interpreter"
-        )
+        self._child.forget()
 
 
 def _read_now(descriptor: int, length: int) -> bytes | None:

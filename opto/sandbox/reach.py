@@ -35,19 +35,22 @@ class Reach:
 
     Args:
         readable: files and folders to add.
+        needed: packages without which no worker starts.
 
     Attributes:
-        paths: everything that can be read.
+        paths: everything that can be read, without symbolic links.
+        named: the same, by the names that it goes by.
         search: the parts of this process's `sys.path` that can.
         start: where a worker finds opto and its packages before the walls stand.
     """
 
-    def __init__(self, readable: Iterable[str] = ()) -> None:
-        packages = _package_folders()
+    def __init__(self, readable: Iterable[str] = (), *, needed: Iterable[str] = ("msgpack", "sandlock")) -> None:
+        packages = _package_folders(needed)
         library = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
         own = [os.path.join(_PACKAGE, "__init__.py"), *_folders_of_own()]
         wanted = [*library, *packages, *own, *_SYSTEM, *readable]
-        self.paths = list(dict.fromkeys(os.path.realpath(each) for each in wanted if each and os.path.exists(each)))
+        self.named = [os.path.abspath(each) for each in wanted if each and os.path.exists(each)]
+        self.paths = list(dict.fromkeys(os.path.realpath(each) for each in self.named))
         self._prefixes = tuple(each.rstrip("/") + "/" for each in self.paths if each != "/")
         shown = [os.path.abspath(each) for each in sys.path if each]
         self.search = [each for each in dict.fromkeys(shown) if self.covers(each)]
@@ -80,11 +83,11 @@ class Reach:
         return known
 
 
-def _package_folders() -> list[str]:
+def _package_folders(needed: Iterable[str]) -> list[str]:
     """The folders of installed packages on the path of this process."""
     names = ("site-packages", "dist-packages")
     found = [os.path.abspath(each) for each in sys.path if os.path.basename(each.rstrip("/")) in names]
-    for module in ("msgpack", "sandlock"):  # where they were installed in another way
+    for module in needed:  # where they were installed in another way
         folder = _folder_of(module)
         if folder not in found:
             found.append(folder)
@@ -105,4 +108,5 @@ def _folder_of(name: str) -> str:
 def _folders_of_own() -> list[str]:
     """The folders of opto itself, so that code may import it inside; without what a person keeps beside it."""
     with os.scandir(_PACKAGE) as entries:
-        return [each.path for each in entries if each.is_dir()] + [os.path.join(_PACKAGE, "errors.py")]
+        folders = [each.path for each in entries if each.is_dir()]
+    return folders + [os.path.join(_PACKAGE, name) for name in ("errors.py", "secrets.py")]

@@ -1,17 +1,65 @@
 """The folder that code in a sandbox may write to: how full it is, and how it is removed whatever the code left there.
 
+A program that is killed cannot remove its folders; the next one does. Their names say whose they are: of which system
+start and namespace of processes, which process in it, and when that started (ids come back).
+
 Such code can nest folders deeper than a path is long or Python recurses, and make some that nobody may enter.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import os
+import re
+import stat
+import tempfile
 
-__all__ = ["remove", "size_of"]
+__all__ = ["make", "remove", "size_of", "sweep"]
 
+_PREFIX = "opto-sandbox-"
+_NAMED = re.compile(rf"{_PREFIX}([0-9a-f]{{12}})-(\d+)-(\d+)-.+")
 _NAME = 4096
 _LONG = 3000
+
+
+def make() -> str:
+    """A new folder for a worker of this process."""
+    pid = os.getpid()
+    return tempfile.mkdtemp(prefix=f"{_PREFIX}{_system()}-{pid}-{_started(pid)}-")
+
+
+def sweep() -> None:
+    """Remove folders of this user whose processes no longer live, of those that could be seen from here."""
+    base = tempfile.gettempdir()
+    for name, _ in _entries(base):
+        named = _NAMED.fullmatch(name)
+        if named is None or named[1] != _system() or _started(int(named[2])) == int(named[3]):
+            continue
+        path = os.path.join(base, name)
+        with contextlib.suppress(OSError):
+            found = os.lstat(path)
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
+                remove(path)
+
+
+@functools.cache
+def _system() -> str:
+    """What tells the processes of this start of this system, in this namespace, from all others."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        text = f"{file.read()} {os.readlink('/proc/self/ns/pid')}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _started(pid: int) -> int:
+    """When a process started, in ticks of the kernel; -1 if it does not live."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return -1
+    return -1 if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
 def size_of(folder: str, enough: int) -> int:

@@ -25,7 +25,8 @@ class Subprocess:
     The code can compute, import the standard library and installed packages, use files in a folder of its own, and
     call the functions that are offered to it. It cannot read or write other files, reach a network, start processes,
     signal or trace others, see the environment, or take more time, memory or output than it may. The walls are
-    Landlock and seccomp, on Linux 6.7 and newer, for root and other users alike; where one is missing, nothing is run.
+    Landlock and seccomp, on Linux 6.7 and newer, for root and other users alike. Where Landlock is missing, namespaces
+    of bubblewrap take its place; where there is neither, or another wall is missing, nothing is run.
 
     Data crosses by value (see `opto.sandbox.crossing`). Names of the namespace that the code reads are looked up at
     each call; what it changes stays inside. Each text has worker processes to itself, reused from call to call.
@@ -45,6 +46,7 @@ class Subprocess:
         names: the names of the namespace that the code may see; None for all that it reads.
         readable: further files and folders that it may read. Those on `sys.path` can be imported from.
         idle: how many workers are kept waiting.
+        walls: "landlock" or "bubblewrap", to have this one or none; by default what the system has, in this order.
         on_output: called with what a call printed, as text, if it printed anything; by default it is dropped.
 
     Raises:
@@ -66,6 +68,7 @@ class Subprocess:
         names: Iterable[str] | None = None,
         readable: Iterable[str | os.PathLike[str]] = (),
         idle: int = 4,
+        walls: str | None = None,
         on_output: Callable[[str], Any] | None = None,
     ) -> None:
         from opto.sandbox.bindings import host_functions
@@ -82,6 +85,8 @@ class Subprocess:
             raise ValueError(f"cpu_seconds must be > 0, got {cpu_seconds!r}.")
         if open_files < 16:
             raise ValueError(f"open_files must be >= 16, got {open_files!r}: the interpreter needs some itself.")
+        if walls not in (None, "landlock", "bubblewrap"):
+            raise ValueError(f"walls must be 'landlock', 'bubblewrap' or None, got {walls!r}.")
         if isinstance(readable, (str, bytes, os.PathLike)):
             raise TypeError(f"readable must be a list of paths, got {readable!r}.")
         if isinstance(names, (str, bytes)):
@@ -99,6 +104,7 @@ class Subprocess:
             "names": None if names is None else tuple(names),
             "readable": tuple(os.fspath(each) for each in readable),
             "idle": idle,
+            "walls": walls,
             "on_output": on_output,
         }
         self._pool_in_use: Pool | None = None
@@ -139,20 +145,22 @@ class Subprocess:
         Raises:
             SandboxUnavailableError: there can be none on this system, or a package is missing.
         """
+        from opto.sandbox.checking import check_system
         from opto.sandbox.limits import Settings
-        from opto.sandbox.process import check_system
         from opto.sandbox.reach import Reach
 
         check_system()
         given = self.options
+        needed = ("msgpack",) if given["walls"] == "bubblewrap" else ("msgpack", "sandlock")
         return Settings(
-            reach=Reach(given["readable"]),
+            reach=Reach(given["readable"], needed=needed),
             seconds=given["seconds"],
             cpu_seconds=given["cpu_seconds"] or given["seconds"],
             memory=given["memory"],
             output=given["output"],
             open_files=given["open_files"],
             scratch=given["scratch"],
+            walls=given["walls"],
             crossing=CrossingLimits(size=given["size"]),
         )
 

@@ -2,7 +2,8 @@
 
     limits        memory, open files, file sizes, no core dumps
     Landlock      (through sandlock) reads below an allow-list, writes in one folder, no signals and no abstract sockets
-                  to anybody outside, no tracing of anybody outside
+                  to anybody outside, no tracing of anybody outside; not in a process that bubblewrap has put into
+                  namespaces, where there is nothing else to read
     capabilities  none, also for root
     seccomp       system calls of an allow-list only
 
@@ -17,28 +18,22 @@ import os
 import resource
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from opto.sandbox.seccomp import SUPPORTED, install_filter, machine
 
-__all__ = ["PROBES", "die_with_parent", "raise_walls"]
-
-PROBES = {
-    "read": errno.EACCES,
-    "write": errno.EACCES,
-    "network": errno.EPERM,
-    "process": errno.EPERM,
-    "signal": errno.EPERM,
-    "mode": errno.EPERM,
-}
-"""What a worker tries once its walls stand, and the error with which each must fail."""
+__all__ = ["die_with_parent", "raise_walls"]
 
 _library = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process as soon as the thread that started it ends.
+
+    Args:
+        parent: the id of the process that started this one; 0 if that is outside of this one's namespace.
 
     Raises:
         OSError: that cannot be had, or it is too late.
@@ -52,25 +47,41 @@ def raise_walls(settings: dict[str, Any]) -> dict[str, Any]:
     """Raise every wall, and try them out.
 
     Args:
-        settings: `readable` and `writable` (lists of paths), `memory`, `open_files`, `file_size` (numbers), `secret` (a
-            file of the parent's, which must be out of reach from now on).
+        settings: `walls` ("landlock" or "bubblewrap"), `readable` and `writable` (lists of paths), `memory`, `used`,
+            `open_files`, `file_size` (numbers), `secret` (a file of the parent's, which must be out of reach from now
+            on).
 
     Returns:
-        What was seen: the process id, and for each of `PROBES` the number of the error that it failed with.
-
-    Raises:
-        OSError, sandlock.SandlockError: a wall cannot be raised.
+        What was seen: `python`, the version of this interpreter, and `probes`, for each attempt to get past a wall the
+        number of the error that it failed with; or `error` and `wall`, if one cannot be raised.
     """
+    steps: dict[str, Callable[[], Any]] = {
+        "limits": lambda: _limit(settings),
+        "privileges": lambda: _prctl(38, 1),  # PR_SET_NO_NEW_PRIVS
+        "landlock": lambda: _confine(settings),
+        "capabilities": _drop_capabilities,
+        "seccomp": _filter,
+    }
+    if settings["walls"] != "landlock":
+        del steps["landlock"]
+    for wall, step in steps.items():
+        try:
+            step()
+        except Exception as error:
+            return {"wall": wall, "error": f"{type(error).__name__}: {error}"}
+    return {"python": sys.version, "probes": _probe(settings["secret"])}
+
+
+def _confine(settings: dict[str, Any]) -> None:
     import sandlock
 
+    sandlock.confine(sandlock.Sandbox(fs_readable=settings["readable"], fs_writable=settings["writable"]))
+
+
+def _filter() -> None:
     if machine() not in SUPPORTED:
         raise OSError(errno.ENOSYS, f"seccomp is not supported on {machine()}")
-    _limit(settings)
-    _prctl(38, 1)  # PR_SET_NO_NEW_PRIVS
-    sandlock.confine(sandlock.Sandbox(fs_readable=settings["readable"], fs_writable=settings["writable"]))
-    _drop_capabilities()
     install_filter()
-    return {"pid": os.getpid(), "probes": _probe(settings["secret"])}
 
 
 def _prctl(option: int, value: int) -> None:
@@ -80,10 +91,8 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _limit(settings: dict[str, Any]) -> None:
-    with open("/proc/self/statm", "rb") as file:
-        used = int(file.read().split()[0]) * resource.getpagesize()
     limits = {
-        resource.RLIMIT_AS: used + settings["memory"],
+        resource.RLIMIT_AS: settings["used"] + settings["memory"],
         resource.RLIMIT_NOFILE: settings["open_files"],
         resource.RLIMIT_FSIZE: settings["file_size"],
         resource.RLIMIT_CORE: 0,

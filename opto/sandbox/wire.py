@@ -1,6 +1,7 @@
 """The messages between a program and its worker: a length, a kind, and a value in the form of `crossing`.
 
     program to worker                         worker to program
+                                              READY     it waits for settings
     SETTINGS   which walls to raise           WALLS     they stand, and how they were tried
     TEXT       the text, what it defines      NEED      names that the text reads
     BIND       what these names mean          DEFINED   the kind of function that it is
@@ -25,6 +26,7 @@ __all__ = [
     "HOST",
     "NEED",
     "RAISED",
+    "READY",
     "REBIND",
     "RESULT",
     "SETTINGS",
@@ -38,7 +40,7 @@ __all__ = [
 HEADER = struct.Struct("<IB")
 
 SETTINGS, TEXT, BIND, REBIND, CALL, VALUE, RAISED = range(1, 8)
-WALLS, NEED, DEFINED, UNDEFINED, RESULT, ERROR, HOST = range(101, 108)
+WALLS, NEED, DEFINED, UNDEFINED, RESULT, ERROR, HOST, READY = range(101, 109)
 
 
 def frame(kind: int, payload: bytes) -> bytes:

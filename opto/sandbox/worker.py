@@ -44,6 +44,7 @@ class Worker:
 
     def serve(self) -> None:
         """Answer messages until the program hangs up."""
+        self._send(wire.READY, b"")
         while True:
             kind, payload = self._receive()
             if kind == wire.SETTINGS:
@@ -101,10 +102,7 @@ class Worker:
         self._limits = CrossingLimits(**settings["crossing"])
         sys.path[:] = settings["search"]
         os.chdir(settings["scratch"])
-        try:
-            seen = raise_walls(settings)
-        except Exception as error:
-            seen = {"error": f"{type(error).__name__}: {error}"}
+        seen = raise_walls(settings)
         self._send(wire.WALLS, pack(seen))
 
     def _define(self, source: str, name: str) -> None:
@@ -307,16 +305,19 @@ def main() -> None:
     from opto.sandbox.walls import die_with_parent
 
     die_with_parent(int(sys.argv[2]))
+    os.environ.pop("PWD", None)  # which bubblewrap adds
     sys.modules["__main__"] = types.ModuleType("__main__")
     reading, writing = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(2, 1)
     os.close(null)
-    sys.argv[:] = [""]
+    walls, sys.argv[:] = sys.argv[3], [""]
     vars(builtins).update(exit=sys.exit, quit=sys.exit)  # which Python's `site` adds, and which is not loaded here
     import msgpack  # noqa: F401 - while it can be read for sure
-    import sandlock  # noqa: F401
+
+    if walls == "landlock":
+        import sandlock  # noqa: F401
 
     _keep_builtins()
     Worker(reading, writing).serve()

@@ -15,6 +15,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+from opto.errors import SandboxUnavailableError
+from opto.sandbox.bubblewrap import program
 from tests.attack.effects import Run
 from tests.attack.harness import Place, as_ordinary_user, run, snapshot
 from tests.attack.programs import Attack, attacks
@@ -26,7 +28,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.attack", description="Hostile programs against every runner.")
     parser.add_argument("names", nargs="*", help="programs to run (default: all)")
     parser.add_argument("--family", action="append")
-    parser.add_argument("--runner", action="append", help="subprocess-root, subprocess-user, monty, control")
+    runners = "subprocess-root, subprocess-user, bubblewrap-root, bubblewrap-user, monty, control"
+    parser.add_argument("--runner", action="append", help=runners)
     parser.add_argument("--jobs", type=int, default=3)
     options = parser.parse_args()
     wanted = {*options.names, *(options.family or [])}
@@ -63,10 +66,21 @@ def _rows(chosen: list[Attack], places: dict[str, Place], jobs: int) -> list[Row
 
 def _places(stack: ExitStack) -> dict[str, Place]:
     own = stack.enter_context(snapshot())
-    places = {"subprocess": own}
+    kinds = ["subprocess", "bubblewrap"] if _has_bubblewrap() else ["subprocess"]
     if os.geteuid() == 0:
-        places = {"subprocess-root": own, "subprocess-user": stack.enter_context(as_ordinary_user())}
+        user = stack.enter_context(as_ordinary_user())
+        places = {f"{kind}-{name}": place for kind in kinds for name, place in (("root", own), ("user", user))}
+    else:
+        places = dict.fromkeys(kinds, own)
     return {**places, "monty": own, "control": own}
+
+
+def _has_bubblewrap() -> bool:
+    try:
+        program()
+    except SandboxUnavailableError:
+        return False
+    return True
 
 
 def _run(attack: Attack, name: str, place: Place) -> Run | None:

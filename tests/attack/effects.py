@@ -58,7 +58,7 @@ def judged(lines: list[dict[str, Any]], planted: Any, captured: bytes, spec: dic
     outcome = run.outcome
     run.seconds = outcome.get("seconds", 0.0)
     _judge_parent(run, told, spec)
-    walled = spec["runner"] in ("subprocess", "monty")
+    walled = spec["runner"] in ("subprocess", "bubblewrap", "monty")
     _judge_what_is_left(run, told, planted.kept_in_scratch() if walled and "closed" in told else [])
     text = outcome.get("text", "") + captured.decode("utf-8", "replace")
     found = [kind for kind, secret in planted.secrets.items() if secret in text]

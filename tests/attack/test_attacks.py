@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from opto.errors import SandboxUnavailableError
+from opto.sandbox import Subprocess
 from tests.attack.effects import Run
-from tests.attack.harness import here, run
+from tests.attack.harness import ROOT, here, run
 from tests.attack.programs import Attack, attacks
 from tests.attack.table import Row
 
@@ -30,6 +34,7 @@ SAMPLE = (
 )
 # Those that Monty can run at least in part, and those whose control is quick.
 BY_MONTY = ("read_home_file", "parents_proc_environ", "busy_loop", "reduce_runs_code")
+WITHOUT_LANDLOCK = ("read_home_file", "parents_proc_environ", "unix_abstract", "fork", "signal_by_owner_of_a_pipe")
 CONTROLLED = (
     "read_home_file",
     "unix_abstract",
@@ -40,6 +45,15 @@ CONTROLLED = (
 )
 
 
+def _has_bubblewrap() -> bool:
+    try:
+        with Subprocess(walls="bubblewrap") as runner:
+            runner.compile("def f(): pass", "f", {})
+    except SandboxUnavailableError:
+        return False
+    return True
+
+
 @pytest.fixture(scope="module")
 def rows() -> dict[str, Row]:
     """The programs of the sample, each run by each runner at once."""
@@ -47,10 +61,13 @@ def rows() -> dict[str, Row]:
     pytest.importorskip("msgpack")
     pytest.importorskip("pydantic_monty")
     chosen = [attack for attack in attacks() if attack.name in SAMPLE]
+    has_bubblewrap = _has_bubblewrap()
     with ThreadPoolExecutor(4) as pool:
 
         def runs(attack: Attack) -> dict[str, Run | None]:
             kinds = {"subprocess": "subprocess"}
+            if attack.name in WITHOUT_LANDLOCK and has_bubblewrap:
+                kinds["bubblewrap"] = "bubblewrap"
             if attack.name in BY_MONTY:
                 kinds["monty"] = "monty"
             if attack.name in CONTROLLED:
@@ -61,11 +78,18 @@ def rows() -> dict[str, Row]:
 
 
 @pytest.mark.parametrize(
-    ("runner", "name"), [*(("subprocess", name) for name in SAMPLE), *(("monty", name) for name in BY_MONTY)]
+    ("runner", "name"),
+    [
+        *(("subprocess", name) for name in SAMPLE),
+        *(("bubblewrap", name) for name in WITHOUT_LANDLOCK),
+        *(("monty", name) for name in BY_MONTY),
+    ],
 )
 def test_a_hostile_program_has_no_effect_behind_a_wall(rows: dict[str, Row], runner: str, name: str) -> None:
     """No effect of any kind is seen, and what stopped the program is no accident."""
     row = rows[name]
+    if runner == "bubblewrap" and runner not in row.runs:
+        pytest.skip("there is no bubblewrap on this system, or it may not do its work")
     assert row.verdict(runner) == "held", row.runs[runner]
 
 
@@ -73,6 +97,17 @@ def test_a_hostile_program_has_no_effect_behind_a_wall(rows: dict[str, Row], run
 def test_the_same_program_wins_without_a_wall(rows: dict[str, Row], name: str) -> None:
     """So the program is able to do what it tries, and the judge sees it."""
     assert rows[name].control == "won", rows[name].runs["control"]
+
+
+def test_a_program_without_a_wall_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it writes into its working and temporary folders goes with the run; ours are others."""
+    monkeypatch.chdir(tmp_path)
+    attack = next(each for each in attacks() if each.name == "module_in_the_working_folder")
+    before = sorted(os.listdir(ROOT))
+    found = run(attack, "plain", here())
+    assert "dropped" in found.effects
+    assert os.listdir(tmp_path) == []
+    assert sorted(os.listdir(ROOT)) == before
 
 
 def test_there_are_enough_programs_in_every_family() -> None:

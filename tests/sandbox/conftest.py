@@ -24,6 +24,17 @@ def walled() -> Iterator[Subprocess]:
         yield runner
 
 
+@pytest.fixture(scope="session")
+def wrapped() -> Iterator[Subprocess]:
+    """The same with bubblewrap in the place of Landlock."""
+    with Subprocess(seconds=3, scratch=2**20, output=10_000, walls="bubblewrap") as runner:
+        try:
+            runner.compile("def f(): pass", "f", {})
+        except SandboxUnavailableError as error:
+            pytest.skip(f"no bubblewrap on this system: {error}")
+        yield runner
+
+
 @pytest.fixture
 def make(walled: Subprocess) -> Make:
     """Compile the text of a function `f` behind walls."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +17,14 @@ import pytest
 from opto.errors import SandboxError
 from opto.sandbox import Subprocess
 
+KILLED = """
+import os, signal, sys
+from opto.sandbox import Subprocess
+runner = Subprocess(walls=sys.argv[1])
+f = runner.compile("import os\\ndef f(): return os.getcwd()", "f", {})
+print(f(), *(worker.pid for worker in [runner.pool().fresh(), runner.pool().fresh()]), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 PID = "import os\ndef f(): return os.getpid()"
 
 
@@ -62,6 +74,24 @@ def test_closing_leaves_nothing_behind(walled: Subprocess) -> None:
     runner.close()
 
 
+def test_a_closed_pool_starts_nothing(walled: Subprocess) -> None:
+    """A call that comes too late is told so, and does not wait for ever."""
+    runner = Subprocess()
+    pool = runner.pool()
+    pool.fresh()
+    runner.close()
+    for _ in range(2):
+        with pytest.raises(SandboxError, match="was closed"):
+            pool.fresh()
+
+
+def test_a_program_that_ends_at_once_leaves_nothing_behind(walled: Subprocess, tmp_path: Path) -> None:
+    """Not even the folder of a worker that is just being started ahead."""
+    text = "from opto.sandbox import Subprocess\nSubprocess().compile('def f(): pass', 'f', {})"
+    subprocess.run([sys.executable, "-c", text], check=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_forgotten_runner_is_closed(walled: Subprocess) -> None:
     """When nothing refers to it any more."""
     runner = Subprocess()
@@ -98,3 +128,23 @@ def test_workers_live_longer_than_the_thread_that_asked_for_them(walled: Subproc
     thread.start()
     thread.join()
     assert made[0]() == pid
+
+
+@pytest.mark.parametrize("walls", ["landlock", "bubblewrap"])
+def test_what_a_killed_program_leaves_is_removed(request: pytest.FixtureRequest, walls: str) -> None:
+    """Its workers by the kernel, its folders by the pool that is made next."""
+    request.getfixturevalue({"landlock": "walled", "bubblewrap": "wrapped"}[walls])
+    answer = subprocess.run([sys.executable, "-c", KILLED, walls], capture_output=True, text=True, check=False)
+    assert answer.returncode == -signal.SIGKILL
+    folder, *pids = answer.stdout.split()
+    home = os.path.dirname(folder)
+    deadline = time.monotonic() + 10
+    while any(runs(int(pid)) for pid in pids) and time.monotonic() < deadline:
+        os.sched_yield()
+    assert not any(runs(int(pid)) for pid in pids)
+    assert os.path.isdir(home)
+    with Subprocess(walls=walls) as runner:
+        runner.compile(PID, "f", {})
+        while os.path.exists(home) and time.monotonic() < deadline:
+            os.sched_yield()
+    assert not os.path.exists(home)

