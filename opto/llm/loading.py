@@ -7,7 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +23,10 @@ _OFFLINE = {
     "LITELLM_LOCAL_BLOG_POSTS": "True",
 }
 _importing = forkable_lock()
+_REMARK = ".*`ReadOnly` qualifier"
+"""What newer versions of pydantic say of classes of LiteLLM, when they are first used."""
+
+_FIRST_USED_BY_A_CALL = ("litellm.llms.github_copilot.per_user_auth",)
 
 
 def load_litellm() -> Any:
@@ -32,15 +36,27 @@ def load_litellm() -> Any:
         if "litellm" in sys.modules:
             return sys.modules["litellm"]
         with _environment(_OFFLINE), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydantic's remarks on LiteLLM's classes, made when they are first used
+            warnings.simplefilter("ignore")
             litellm: Any = import_module("litellm")
-            litellm.ModelResponse()
+            _use_classes(litellm)
+    warnings.filterwarnings("ignore", message=_REMARK, category=UserWarning)
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     if "LITELLM_LOG" not in os.environ:
         for logger in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
             logging.getLogger(logger).setLevel(logging.ERROR)
     return litellm
+
+
+def _use_classes(litellm: Any) -> None:
+    """Let remarks on LiteLLM's classes be made now, where nobody hears them, and not in the first call of a program.
+
+    There, a program that takes warnings for errors would take them for a failed call.
+    """
+    litellm.ModelResponse()
+    for name in _FIRST_USED_BY_A_CALL:
+        with suppress(ImportError):  # of other versions
+            import_module(name)
 
 
 @contextmanager

@@ -32,9 +32,10 @@ class Markers:
     """
 
     def __init__(self, headings: Collection[str], tags: Collection[str], keys: Collection[str]) -> None:
-        before = [rf"{_LINE}(?=~*(?:{_any_of(headings)}|{_LINE_OF_A_VALUE}))"]
+        starts = "|".join(filter(None, (_any_of(headings), _LINE_OF_A_VALUE)))
+        before = [rf"{_LINE}(?=~*(?:{starts}))"]
         if tags:
-            before.append(rf"{_BRACKET}(?=~*/?[ \t]*(?:{_any_of(tags)})(?:[\s>/]|&gt;))")
+            before.append(rf"{_BRACKET}(?=~*/?[ \t]*(?:{_any_of(tags)})(?:[\s>/]|&gt;|\Z))")
         if keys:
             before.append(rf"{_QUOTE}(?=~*(?:{_any_of(keys)})[ \t]*{_QUOTE})")
             before.append(rf"[{{,]\s*(?=~*(?:{_any_of(keys)})\s*:)")

@@ -27,6 +27,7 @@ _PIECES = ["~", "#Variables", "\n", " ", "<", "</", "variable", ">", '"suggestio
         ("a suggestion: do it", "a suggestion: do it"),
         ("1\n(int) x0=5", "1\n~(int) x0=5"),
         ("~#Variables", "~~#Variables"),
+        ("the end </value", "the end <~/value"),
         ("plain text, <b>bold</b> # heading", "plain text, <b>bold</b> # heading"),
     ],
 )
@@ -34,6 +35,11 @@ def test_marks_are_broken(text: str, inert: str) -> None:
     """What would pass for structure gets a ~, and nothing else does."""
     assert MARKS.inert(text) == inert
     assert MARKS.restored(inert) == text
+
+
+def test_without_headings_lines_stay() -> None:
+    """A prompt without headings has no lines that could be one."""
+    assert markers((), ("version",), ()).inert("one\ntwo <version>") == "one\ntwo <~version>"
 
 
 @given(st.lists(st.sampled_from(_PIECES) | st.text(max_size=5), max_size=12).map("".join))
