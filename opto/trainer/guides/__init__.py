@@ -1,0 +1,1 @@
+"""Guides that are ready to use: by comparison, by pattern, by schema, by tests, by a model, by a person."""
