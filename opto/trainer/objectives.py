@@ -290,12 +290,12 @@ def _vector(score_dict: Mapping[str, float], names: Sequence[str], missing: floa
 def _number(value: Any) -> float | None:
     """A float of anything that is one number, also of numpy's and PyTorch's; None of anything else."""
     single = isinstance(value, numbers.Real) or (hasattr(value, "item") and getattr(value, "shape", None) == ())
-    if not single:
+    if not single or isinstance(value, (str, bytes)):
         return None
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def _finite(what: str, value: Any) -> float:

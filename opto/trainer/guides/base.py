@@ -136,7 +136,7 @@ def in_words(score: Any, reference: Any) -> str:
         return verdict if score or reference is None else f"{verdict} The reference is: {shown(reference)}"
     if isinstance(score, Mapping):
         text = ", ".join(f"{name}: {_rounded(value)}" for name, value in score.items())
-        return f"Scores ({'' if len(score) == 1 else 'in each '}larger is better): {text}."
+        return f"Scores (larger is better): {text}."
     return f"Score: {_rounded(score)} (larger is better)."
 
 
