@@ -27,6 +27,8 @@ EXTRAS = {
     "monty": ["pydantic-monty>=1.4,<2"],
     "optuna": ["cmaes>=0.11", "optuna>=4"],
     "pandas": ["pandas>=2"],
+    # Validation of responses against JSON schemas.
+    "schema": ["jsonschema>=4.18"],
     # Walls around code that a model wrote: Landlock and seccomp, on Linux.
     "sandbox": ["msgpack>=1", "sandlock>=0.9,<0.10; sys_platform == 'linux'"],
     # Graphviz as WebAssembly, for machines without a `dot` program; it needs Python 3.11.
@@ -36,12 +38,15 @@ EXTRAS = {
         "black>=24",
         "cloudpickle>=3",
         "cmaes>=0.11",
+        "datasets>=3",
         "hypothesis>=6.100",
         "ipython>=8.20",
+        "jsonschema>=4.18",
         "msgpack>=1",
         "optuna>=4",
         "pandas>=2",
         "pillow>=10",
+        "polars>=1",
         "pydantic-monty>=1.4,<2",
         "pytest>=8",
         "pytest-asyncio>=0.24",
@@ -61,14 +66,14 @@ EXTRAS = {
 EXTRAS["all"] = sorted(
     {
         requirement
-        for name in ("autogen", "black", "demo", "monty", "optuna", "pandas", "sandbox", "svg")
+        for name in ("autogen", "black", "demo", "monty", "optuna", "pandas", "sandbox", "schema", "svg")
         for requirement in EXTRAS[name]
     }
 )
 EXTRAS["dev"] = sorted(
     {
         requirement
-        for name in ("black", "demo", "monty", "optuna", "pandas", "sandbox", "svg", "test", "check")
+        for name in ("black", "demo", "monty", "optuna", "pandas", "sandbox", "schema", "svg", "test", "check")
         for requirement in EXTRAS[name]
     }
 )

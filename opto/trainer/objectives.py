@@ -22,6 +22,7 @@ __all__ = [
     "aggregate_score_dicts",
     "apply_minimize",
     "dominates",
+    "finite_number",
     "normalize_score",
     "pareto_rank",
     "score_dict_to_scalar",
@@ -104,8 +105,8 @@ def to_score_dict(score: Any) -> dict[str, float]:
     if isinstance(score, Mapping):
         if not score:
             raise ValueError("score must not be empty, got {}: give a number for each objective.")
-        return {_checked_name(name): _finite(f"score[{name!r}]", value) for name, value in score.items()}
-    return {"score": _finite("score", score)}
+        return {_checked_name(name): finite_number(f"score[{name!r}]", value) for name, value in score.items()}
+    return {"score": finite_number("score", score)}
 
 
 normalize_score = to_score_dict
@@ -298,7 +299,17 @@ def _number(value: Any) -> float | None:
         return math.inf if value > 0 else -math.inf
 
 
-def _finite(what: str, value: Any) -> float:
+def finite_number(what: str, value: Any) -> float:
+    """A number as a float.
+
+    Args:
+        what: what it is, for the message.
+        value: a number or bool, also of numpy's or PyTorch's.
+
+    Raises:
+        TypeError: it is none.
+        ValueError: it is not finite.
+    """
     number = _number(value)
     if number is None:
         wanted = "a number or a dict of numbers" if what == "score" else "a number"
@@ -319,7 +330,7 @@ def _checked_weights(weights: Any) -> dict[str, float]:
         raise TypeError(f"weights must be a dict of objective to weight, got {weights!r}.")
     checked = {}
     for name, weight in weights.items():
-        number = _finite(f"weights[{name!r}]", weight)
+        number = finite_number(f"weights[{name!r}]", weight)
         if number < 0:
             raise ValueError(
                 f"weights must be non-negative, got {name!r}: {weight!r}. Name an objective in minimize= to want less."
