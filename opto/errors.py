@@ -243,7 +243,7 @@ class ReplayDifferenceError(OptoError, LookupError):
 
 
 class WorkerError(OptoError, RuntimeError):
-    """A worker died or failed over an example, more often than it may be tried again, or its executor broke for good."""
+    """A worker died or failed over an example, more often than it may be tried again, or its executor broke."""
 
 
 class RolloutTimeoutError(WorkerError, TimeoutError):

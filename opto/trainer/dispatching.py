@@ -109,6 +109,10 @@ class Pool:
             old.shutdown(wait=wait, cancel_futures=True)
 
 
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
 def _kill(executor: Executor) -> None:
     kill = getattr(executor, "kill_workers", None)  # since Python 3.14
     if kill is not None:
@@ -299,15 +303,15 @@ class Dispatcher:
             self._suspects.append(attempt.number)
             return
         call.crashes += 1
-        if call.crashes < max(1, self._retries):
+        if call.crashes <= self._retries:
             self._suspects.append(attempt.number)
             return
-        told = WorkerError(f"a worker died over an example, {call.crashes + 1} times: {error}")
+        told = WorkerError(f"a worker died over an example, {_times(call.crashes)}: {error}")
         told.__cause__ = error
         self._hopeless = 0 if self._succeeded else self._hopeless + 1
         if self._hopeless >= _HOPELESS:
             raise told
-        self._end(attempt.number, Outcome(None, told, 0.0, call.crashes + 1))
+        self._end(attempt.number, Outcome(None, told, 0.0, call.crashes))
 
     def _give_up(self, ticket: int) -> None:
         """An attempt has reported nothing for too long: its worker hangs in a way that it cannot notice itself."""

@@ -158,8 +158,8 @@ def _line(key: str, result: Result) -> bytes | None:
     except (TypeError, ValueError):
         return None
     # The key comes first, so that an index is made without reading the rest.
-    line = json.dumps({"key": key, "document": document}, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    return redact_json(line) + b"\n"
+    text = json.dumps({"key": key, "document": document}, ensure_ascii=False, separators=(",", ":"))
+    return redact_json(text.encode("utf-8", "surrogatepass")) + b"\n"
 
 
 def _header(line: bytes) -> Any:
@@ -171,7 +171,7 @@ def _header(line: bytes) -> Any:
 
 def _key_in(line: bytes) -> str | None:
     """The key of a line, None where the line is damaged."""
-    start = b'{"key": "'
+    start = b'{"key":"'
     end = line.find(b'"', len(start))
     if not line.startswith(start) or not line.endswith(b"}\n") or end < 0:
         return None
