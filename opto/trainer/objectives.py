@@ -24,6 +24,7 @@ __all__ = [
     "dominates",
     "finite_number",
     "normalize_score",
+    "number_of",
     "pareto_rank",
     "score_dict_to_scalar",
     "select_best",
@@ -82,7 +83,7 @@ class ObjectiveConfig:
             raise ValueError(f"score_key must be a text that is not empty, got {self.score_key!r}.")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int):
             raise TypeError(f"seed must be an int, got {self.seed!r}.")
-        missing = _number(self.missing_value)
+        missing = number_of(self.missing_value)
         if missing is None or math.isnan(missing):
             raise ValueError(f"missing_value must be a number that is not NaN, got {self.missing_value!r}.")
         object.__setattr__(self, "missing_value", missing)
@@ -194,7 +195,7 @@ def to_scalar_score(score: Any, config: ObjectiveConfig | None = None) -> float:
                 "give one that says how to make a number of it."
             )
         return score_dict_to_scalar(to_score_dict(score), config)
-    number = _number(score)
+    number = number_of(score)
     if number is None:
         raise TypeError(f"score must be a number or a dict of numbers, got {type(score).__name__}: {score!r}.")
     if math.isnan(number):
@@ -288,7 +289,7 @@ def _vector(score_dict: Mapping[str, float], names: Sequence[str], missing: floa
     return tuple([score_dict.get(name, missing) for name in names])
 
 
-def _number(value: Any) -> float | None:
+def number_of(value: Any) -> float | None:
     """A float of anything that is one number, also of numpy's and PyTorch's; None of anything else."""
     single = isinstance(value, numbers.Real) or (hasattr(value, "item") and getattr(value, "shape", None) == ())
     if not single or isinstance(value, (str, bytes)):
@@ -310,7 +311,7 @@ def finite_number(what: str, value: Any) -> float:
         TypeError: it is none.
         ValueError: it is not finite.
     """
-    number = _number(value)
+    number = number_of(value)
     if number is None:
         wanted = "a number or a dict of numbers" if what == "score" else "a number"
         raise TypeError(f"{what} must be {wanted}, got {type(value).__name__}: {value!r}.")
