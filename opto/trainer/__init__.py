@@ -6,14 +6,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from opto.trainer.datasets import Dataset, as_dataset
     from opto.trainer.guide import Guide, as_guide
+    from opto.trainer.loader import DataLoader
     from opto.trainer.objectives import ObjectiveConfig
 
-__all__ = ["Guide", "ObjectiveConfig", "as_guide"]
+__all__ = ["DataLoader", "Dataset", "Guide", "ObjectiveConfig", "as_dataset", "as_guide"]
 
 _LAZY = {
+    "DataLoader": "loader",
+    "Dataset": "datasets",
     "Guide": "guide",
     "ObjectiveConfig": "objectives",
+    "as_dataset": "datasets",
     "as_guide": "guide",
 }
 

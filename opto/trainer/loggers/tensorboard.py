@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-import uuid
+import time
 from typing import Any
 
 from opto.errors import MissingExtraError
@@ -43,7 +43,7 @@ class TensorboardLogger(BaseLogger):
                 from tensorboardX import SummaryWriter
 
                 # Names have the second only: a file that is begun in the same one would take the place of another.
-                self._writer = SummaryWriter(self.log_dir, filename_suffix=f".{uuid.uuid4().hex}")
+                self._writer = SummaryWriter(self.log_dir, filename_suffix=f".{time.time_ns()}.{os.getpid()}")
             for each, value in pieces(name, data):
                 add = self._writer.add_text if isinstance(value, str) else self._writer.add_scalar
                 add(each, value, step)
