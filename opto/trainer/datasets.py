@@ -213,8 +213,8 @@ def _mapping_columns(source: Mapping[Any, Any]) -> dict[str, Sequence[Any]]:
             column = list(column)
         if not (hasattr(column, "__len__") and hasattr(column, "__getitem__")) or isinstance(column, Mapping):
             raise TypeError(f"dataset[{name!r}] must be a list, got {type(column).__name__}: {column!r}.")
-        if not isinstance(column, (list, tuple, str)) and hasattr(column, "tolist"):
-            column = column.tolist()  # an array, or a column of pandas, whose places are labels
+        if type(column).__module__.partition(".")[0] == "pandas":
+            column = column.tolist()  # its places are labels
         columns[str(name)] = column
     return columns
 
@@ -248,6 +248,8 @@ def _reader(rows: Any, inputs: Field | None, infos: Field | None) -> Callable[[A
 
 
 def _column(names: Sequence[str], known: Sequence[str]) -> str | None:
+    if "inputs" in names and "infos" in names:  # the two names that leave no doubt
+        return "inputs" if "inputs" in known else "infos"
     found = [name for name in names if name.lower() in known]
     return found[0] if len(found) == 1 else None
 

@@ -152,6 +152,14 @@ def test_pandas_frames() -> None:
         as_dataset(frame["question"])
 
 
+def test_arrays_keep_their_rows() -> None:
+    """What a program was given as an array stays one."""
+    numpy = pytest.importorskip("numpy")
+    dataset = as_dataset({"inputs": numpy.eye(2), "infos": numpy.array([3, 4]), "question": ["a", "b"]})
+    assert dataset[1][0].tolist() == [0.0, 1.0]
+    assert dataset[1][1] == 4
+
+
 def test_polars_frames() -> None:
     """Columns of a frame; a lazy one is refused with the remedy."""
     polars = pytest.importorskip("polars")

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 from opto.errors import FileFormatError
 from opto.trainer.objectives import to_score_dict
 
-__all__ = ["Guide", "Verdict", "in_words", "shown"]
+__all__ = ["Guide", "Verdict", "in_words", "load_settings", "shown"]
 
 G = TypeVar("G", bound="Guide")
 
@@ -127,6 +127,20 @@ class Guide:
             self.load_state(saved["state"])
         except (TypeError, ValueError) as error:
             raise FileFormatError(f"{os.fspath(path)}: {error}") from error
+
+
+def load_settings(guide: Guide, state: Mapping[str, Any]) -> None:
+    """Take over the state of a guide whose state is some of its constructor's arguments, once they were checked.
+
+    Raises:
+        TypeError: as the constructor.
+        ValueError: likewise; the names are not those of its state.
+    """
+    names = guide.state().keys()
+    if state.keys() != names:
+        raise ValueError(f"the state of a {type(guide).__name__} has {', '.join(names)}; got {', '.join(state)}.")
+    checked = vars(type(guide)(**state))
+    vars(guide).update({name: checked[name] for name in names})
 
 
 def in_words(score: Any, reference: Any) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from opto.optimizers.updates import same_value
-from opto.trainer.guides.base import Guide, Verdict, shown
+from opto.trainer.guides.base import Guide, Verdict, load_settings, shown
 
 __all__ = ["ExactMatch"]
 
@@ -48,6 +48,10 @@ class ExactMatch(Guide):
     def state(self) -> dict[str, Any]:
         """The options; `normalize` is code, and is not saved."""
         return {"ignore_case": self.ignore_case, "any_of": self.any_of}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave, once it was checked."""
+        load_settings(self, state)
 
     def _right_answers(self, reference: Any) -> list[Any]:
         if not self.any_of:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from opto.trainer.guides.base import Guide, Verdict
+from opto.trainer.guides.base import Guide, Verdict, load_settings
 from opto.trainer.guides.terminal import Terminal
 from opto.trainer.objectives import finite_number
 
@@ -60,6 +60,10 @@ class HumanFeedback(Guide):
     def state(self) -> dict[str, Any]:
         """The scale."""
         return {"scale": self.scale}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave, once it was checked."""
+        load_settings(self, state)
 
     def _asked(self, terminal: Terminal, prompt: str) -> float:
         low, high = self.scale

@@ -13,7 +13,7 @@ from opto.optimizers.cutting import cut
 from opto.optimizers.markers import markers
 from opto.optimizers.options import checked_count
 from opto.trainer import prompts
-from opto.trainer.guides.base import Guide, Verdict
+from opto.trainer.guides.base import Guide, Verdict, load_settings
 from opto.trainer.guides.human import checked_scale
 from opto.trainer.guides.judgements import Judgement, Opinion, UnreadableOpinionError, read_opinion, summed_up
 from opto.trainer.objectives import finite_number
@@ -105,21 +105,22 @@ class LLMJudge(Guide):
         import asyncio
 
         messages = self.messages(query, response, reference)
-        opinions = await asyncio.gather(*[self._aopinion(messages, each) for each in range(1, self.samples + 1)])
+        reserved = self._reserved(messages)
+        opinions = await asyncio.gather(*[self._aopinion(messages, options) for options in reserved])
         judgement = summed_up(opinions, self.disagreement)
         return judgement.score, judgement.feedback
 
     def judge(self, query: Any, response: Any, reference: Any = None) -> Judgement:
         """The judgement, with each of the scores that it is made of."""
         messages = self.messages(query, response, reference)
-        numbers = range(1, self.samples + 1)
+        reserved = self._reserved(messages)
         if self.samples == 1:
-            return summed_up([self._opinion(messages, 1)], self.disagreement)
+            return summed_up([self._opinion(messages, reserved[0])], self.disagreement)
         import contextvars
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(min(self.samples, 16), thread_name_prefix="opto-judge") as pool:
-            asked = [pool.submit(contextvars.copy_context().run, self._opinion, messages, number) for number in numbers]
+            asked = [pool.submit(contextvars.copy_context().run, self._opinion, messages, each) for each in reserved]
             return summed_up([each.result() for each in asked], self.disagreement)
 
     def messages(self, query: Any, response: Any, reference: Any = None) -> list[dict[str, Any]]:
@@ -137,6 +138,16 @@ class LLMJudge(Guide):
     def state(self) -> dict[str, Any]:
         """The options; the model and its cache are not saved."""
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave, once it was checked."""
+        load_settings(self, state)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LLMJudge:
+        twin = object.__new__(type(self))
+        # The model is shared: its budget and its limits hold for all copies together.
+        vars(twin).update({**vars(self), "options": dict(self.options)})
+        return twin
 
     def _inert(self, value: Any) -> str:
         return _MARKERS.inert(cut(canonical(value), self.max_characters))
@@ -166,30 +177,36 @@ class LLMJudge(Guide):
         opinion = read_opinion(text, self.scale[0], self.scale[1], shown)
         return Opinion(opinion.score, _MARKERS.restored(opinion.feedback))
 
-    def _opinion(self, messages: list[dict[str, Any]], number: int) -> Opinion:
+    def _opinion(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> Opinion:
         asking = self._asking(messages)
         request = next(asking)
         while True:
-            response = self._model(messages=request, **self._request_options(number))
+            response = self._model(messages=request, **options)
             try:
-                request = asking.send(response)
+                request, options = asking.send(response), self._again(options)
             except StopIteration as stop:
                 return stop.value  # type: ignore[no-any-return]
 
-    async def _aopinion(self, messages: list[dict[str, Any]], number: int) -> Opinion:
+    async def _aopinion(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> Opinion:
         asking = self._asking(messages)
         request = next(asking)
         while True:
-            response = await self._model.acall(messages=request, **self._request_options(number))
+            response = await self._model.acall(messages=request, **options)
             try:
-                request = asking.send(response)
+                request, options = asking.send(response), self._again(options)
             except StopIteration as stop:
                 return stop.value  # type: ignore[no-any-return]
 
-    def _request_options(self, number: int) -> dict[str, Any]:
+    def _reserved(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The options of the samples, in whose order a recording of equal requests is replayed."""
         options = {"max_tokens": self.max_tokens, **self.options}
-        # The n-th sample of a response is the n-th answer that the cache has, in whichever run.
-        return {**options, "occurrence": number} if self._cached else options
+        if self._cached:  # the n-th sample of a response is the n-th answer that the cache has, in whichever run
+            return [{**options, "occurrence": number} for number in range(1, self.samples + 1)]
+        return [{**options, **self._model.reserve(messages, **options)} for _ in range(self.samples)]
+
+    def _again(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options of a second request: a place that was reserved for the first one is not its own."""
+        return options if self._cached else {"max_tokens": self.max_tokens, **self.options}
 
 
 def _judging(model: str | None, llm: Any) -> Model:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from opto.optimizers.loose_values import number_readings
-from opto.trainer.guides.base import Guide, Verdict, shown
+from opto.trainer.guides.base import Guide, Verdict, load_settings, shown
 from opto.trainer.objectives import finite_number
 
 __all__ = ["NumericTolerance"]
@@ -66,6 +67,10 @@ class NumericTolerance(Guide):
         direction = "large" if number > target else "small"
         within = f" within {allowed:g}" if allowed else ""
         return score, f"Incorrect. Expected {target:.12g}{within}, got {number:.12g}: {off:.6g} too {direction}."
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave, once it was checked."""
+        load_settings(self, state)
 
 
 def _numbers(value: Any, *, anywhere: bool) -> list[float]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from opto.trainer.guides.base import Guide, Verdict, shown
+from opto.trainer.guides.base import Guide, Verdict, load_settings, shown
 
 __all__ = ["PatternMatch"]
 
@@ -75,6 +76,10 @@ class PatternMatch(Guide):
             what = "match as a whole" if self.whole else "hold something that matches"
             return 0.0, f"Incorrect. {self.hint or f'The response must {what}: {source}'}\nGot: {shown(response)}"
         return self._group(found, reference) if self.group is not None else (1.0, "Correct.")
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave, once it was checked."""
+        load_settings(self, state)
 
     def _forbidden(self, found: re.Match[str], source: Any) -> str:
         why = self.hint or f"The response must not hold anything that matches: {source}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opto.errors import CodeError, SandboxError, SandboxUnavailableError
 from opto.optimizers.loose_values import repaired_code
 from opto.sandbox import CodeRunner, checked_runner
 from opto.trainer.guides.assertions import Tests, parsed_tests
-from opto.trainer.guides.base import Guide, Verdict, shown
+from opto.trainer.guides.base import Guide, Verdict, load_settings, shown
 
 __all__ = ["UnitTests"]
 
@@ -68,7 +68,9 @@ class UnitTests(Guide):
             return 0.0, problem
         try:
             run = checked_runner(self.runner).compile(f"{code}\n\n\n{tests.text}", tests.call, {})
-        except CodeError as error:
+        except SandboxUnavailableError:
+            raise
+        except (CodeError, SandboxError) as error:
             return 0.0, f"The code cannot be tested: {shown(str(error.__cause__ or error), 2000)}"
         failures = {name: failure for name in tests.names if (failure := _failure(run, name)) is not None}
         return self._verdict(tests, failures)
@@ -76,6 +78,10 @@ class UnitTests(Guide):
     def state(self) -> dict[str, Any]:
         """The options; the runner is not saved."""
         return {"tests": self.tests, "all_or_nothing": self.all_or_nothing}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave, once it was checked."""
+        load_settings(self, state)
 
     def _verdict(self, tests: Tests, failures: dict[str, str]) -> Verdict:
         total = len(tests.names)
@@ -109,6 +115,6 @@ def _failure(run: Any, name: str) -> str | None:
         raise
     except SandboxError as error:  # it went past a limit, or tried to leave
         return shown(str(error), 1000)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return shown(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, 1000)
     return None

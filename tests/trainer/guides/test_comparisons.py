@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from opto.errors import FileFormatError
+from opto.runs import codec
 from opto.trainer.guides import ExactMatch, JSONSchema, NumericTolerance, PatternMatch
 
 SCHEMA = {
@@ -196,6 +198,25 @@ def test_wrong_schemas_are_named() -> None:
         JSONSchema({"type": "objekt"})
     with pytest.raises(ValueError, match="refers to what is not in it"):
         JSONSchema({"$ref": "http://127.0.0.1:9/schema.json"}).metric("q", {})
+
+
+@pytest.mark.parametrize(
+    ("guide", "state"),
+    [
+        (ExactMatch(), {"ignore_case": True}),
+        (NumericTolerance(), {"absolute": -1.0, "relative": 0.0, "anywhere": True, "scale": None}),
+        (PatternMatch("a"), {**vars(PatternMatch("a")), "pattern": "("}),
+        (JSONSchema(SCHEMA), {"schema": 5}),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_a_damaged_state_is_refused(guide: Any, state: dict[str, Any], tmp_path: Path) -> None:
+    """What the constructor would refuse is no state; the guide stays as it was."""
+    before = dict(vars(guide))
+    codec.save(tmp_path / "guide.json", {"class": type(guide).__name__, "state": state}, kind="guide")
+    with pytest.raises(FileFormatError, match=r"guide\.json"):
+        guide.load(tmp_path / "guide.json")
+    assert vars(guide) == before
 
 
 @pytest.mark.parametrize(

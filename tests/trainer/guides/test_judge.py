@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from opto.errors import ModelError, ModelResponseError
-from opto.llm import LLM
+from opto.llm import LLM, Recorded
 from opto.testing import ModelServer, Scripted
 from opto.trainer.guides import LLMJudge
 from opto.trainer.guides.judgements import UnreadableOpinionError, read_opinion
@@ -166,6 +166,23 @@ def test_answers_are_kept_on_disk(tmp_path: Path) -> None:
     assert again.judge("q", "r") == first
     assert not model.requests
     assert again.metric("q", "another") == 0.5
+
+
+def test_samples_are_replayed_in_their_order(tmp_path: Path) -> None:
+    """A recording gives each sample its own answer again, however the threads run."""
+    answers = [answer(number) for number in range(10)]
+    first = LLMJudge(llm=Recorded(tmp_path / "exchanges.json", Scripted(answers), mode="record"), samples=10)
+    recorded = first.judge("q", "r")
+    again = LLMJudge(llm=Recorded(tmp_path / "exchanges.json", mode="replay"), samples=10)
+    assert again.judge("q", "r") == recorded
+
+
+def test_copies_share_the_model() -> None:
+    """So that a budget or a limit of requests holds for all of them."""
+    guide, model = judge(answer(1), answer(2))
+    assert guide.copy().metric("q", "r") == 0.1
+    assert guide.copy().metric("q", "r") == 0.2
+    assert len(model.requests) == 2
 
 
 def test_a_real_server_is_asked(no_model_configured: pytest.MonkeyPatch) -> None:

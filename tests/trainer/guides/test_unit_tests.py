@@ -72,6 +72,7 @@ def test_errors_are_told_by_their_type(inside: UnitTests) -> None:
         ("", "must be Python source"),
         (5, "must be Python source"),
         ("raise ValueError('at once')", "cannot be tested: at once"),
+        ("import sys\nadd = lambda a, b: sys.exit(3)", "test_small failed: SystemExit: 3"),
         ("def add(a, b):\n    return '''", "no valid Python"),
     ],
 )
@@ -153,6 +154,15 @@ def test_a_test_that_hangs_fails_alone() -> None:
         score, feedback = guide.get_feedback("q", code)
     assert score == pytest.approx(2 / 3)
     assert "test_2 failed: The code took more than the 0.3 seconds" in feedback
+
+
+@walls
+def test_code_that_hangs_before_the_tests_scores_nothing() -> None:
+    """Behind walls: the definition of the code has its time, too."""
+    with Subprocess(seconds=0.3) as runner:
+        score, feedback = UnitTests(["assert x"], runner=runner).get_feedback("q", "x = 1\nwhile True: pass")
+    assert score == 0.0
+    assert "more than the 0.3 seconds" in feedback
 
 
 @walls
