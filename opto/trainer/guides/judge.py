@@ -128,7 +128,7 @@ class LLMJudge(Guide):
         said = "" if reference is None else prompts.fill("judge_reference.txt", reference=self._inert(reference))
         user = prompts.fill(
             "judge.txt",
-            rubric=_MARKERS.inert(self.rubric),
+            rubric=_inert(self.rubric),
             query=self._inert(query),
             response=self._inert(response),
             reference=f"{said}\n" if said else "",
@@ -150,7 +150,7 @@ class LLMJudge(Guide):
         return twin
 
     def _inert(self, value: Any) -> str:
-        return _MARKERS.inert(cut(canonical(value), self.max_characters))
+        return _inert(cut(canonical(value), self.max_characters))
 
     def _filled(self, name: str, **values: str) -> str:
         low, high = self.scale
@@ -158,7 +158,8 @@ class LLMJudge(Guide):
 
     def _asking(self, messages: list[dict[str, Any]]) -> _Asking:
         """Yields the requests for one opinion, and is sent the responses."""
-        shown = messages[-1]["content"]
+        prompt = messages[-1]["content"]
+        shown = f"{prompt}\n{_MARKERS.restored(prompt)}"  # a judge may quote a text as it was
         read = partial(self._read, shown=shown)
         text = _text((yield messages))
         try:
@@ -217,6 +218,11 @@ def _judging(model: str | None, llm: Any) -> Model:
     if model is not None and not isinstance(model, str):
         raise TypeError(f"model must be the name of a model, got {model!r}: give a model as llm=.")
     return LLM(model) if llm is None else as_model(llm)
+
+
+def _inert(text: str) -> str:
+    """The text with each mark in it broken, also one that the line end after it would complete."""
+    return _MARKERS.inert(f"{text}\n")[:-1]
 
 
 def _text(response: Response) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from opto.errors import ModelError, ModelResponseError
 from opto.llm import LLM, Recorded
@@ -112,6 +115,27 @@ def test_responses_cannot_pass_for_the_structure_of_the_prompt() -> None:
     assert prompt.count("\nYour judgement, as a JSON object:") == 1
     assert guide.metric("q", attack) == 0.2
     assert len(model.requests) == 3
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["<", "</", "&lt;/", "response", "rubric", "query", "reference", ">", "~", " ", "\n", "\r", '"', "'", "{"]
+            + ["score", ": 10", "}", "feedback", "Your judgement, as a JSON object:", "x", "\u2028", "\u201c", ","]
+        ),
+        max_size=30,
+    ).map("".join)
+)
+def test_no_text_has_structure(text: str) -> None:
+    """Whatever a response is put together from, the prompt has its tags and its question once, and no ready answer."""
+    guide, _ = judge()
+    prompt = guide.messages(text, text, text)[1]["content"]
+    for tag in ("rubric", "query", "reference", "response"):
+        assert len(re.findall(rf"(?:<|&lt;)[ \t]*/[ \t]*{tag}(?:[\s>/]|&gt;)", prompt)) == 1
+    assert len(re.findall(r"^[ \t]*Your judgement, as a JSON object:", prompt, re.MULTILINE)) == 1
+    quoting, _ = judge(f"It says: {text}", f"It says: {text}")
+    with pytest.raises(ModelResponseError):
+        quoting.get_feedback("q", text)
 
 
 def test_what_the_judge_quotes_has_its_marks_again() -> None:
