@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, InvalidStateError, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -132,12 +133,12 @@ class LoopExecutor(Executor):
                 each.cancel()
         if wait and thread is not threading.current_thread():
             wait_for(pending)
-            self._stop(loop)
+            _stop(loop)
             thread.join()
         elif not pending or cancel_futures:
-            self._stop(loop)
+            _stop(loop)
         else:
-            threading.Thread(target=lambda: (wait_for(pending), self._stop(loop)), daemon=True).start()
+            threading.Thread(target=_stop_after, args=(pending, loop), daemon=True).start()
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -147,16 +148,24 @@ class LoopExecutor(Executor):
             self._free = asyncio.Semaphore(self._max_workers)
             self._thread = threading.Thread(target=_serve, args=(loop,), daemon=True, name="opto-loop")
             self._thread.start()
+            weakref.finalize(self, _stop, loop)
         return self._loop
 
     def _forget(self, future: Future[Any]) -> None:
         with self._lock:
             self._pending.discard(future)
 
-    @staticmethod
-    def _stop(loop: asyncio.AbstractEventLoop) -> None:
-        with contextlib.suppress(RuntimeError):  # stopped and closed already
-            loop.call_soon_threadsafe(loop.stop)
+
+def _stop(loop: asyncio.AbstractEventLoop) -> None:
+    with contextlib.suppress(RuntimeError):  # stopped and closed already
+        loop.call_soon_threadsafe(loop.stop)
+
+
+def _stop_after(pending: list[Future[Any]], loop: asyncio.AbstractEventLoop) -> None:
+    from concurrent.futures import wait
+
+    wait(pending)
+    _stop(loop)
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
@@ -164,6 +173,8 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
     import asyncio
 
     asyncio.set_event_loop(loop)
+    blocking = ThreadPoolExecutor(_MOST, thread_name_prefix="opto-blocking-call")
+    loop.set_default_executor(blocking)
     try:
         loop.run_forever()
     finally:
@@ -172,7 +183,7 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
             task.cancel()
         loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
+        blocking.shutdown(wait=False, cancel_futures=True)  # something in it may hang
         loop.close()
 
 

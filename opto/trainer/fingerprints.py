@@ -166,12 +166,17 @@ class _Walk:
 
     def _model(self, value: Model, place: str) -> None:
         self._say("model", type(value).__qualname__, value.name)
-        self.add(getattr(value, "options", None), f"{place}.options")
+        for name in ("options", "function", "factory"):
+            self.add(getattr(value, name, None), f"{place}.{name}")
         if isinstance(inner := getattr(value, "model", None), Model):
             self.add(inner, f"{place}.model")
 
     def _object(self, value: Any, place: str) -> None:
         kind = type(value)
+        if kind.__module__.startswith("opto.sandbox."):  # a runner, whose workers come and go
+            self._say(kind.__qualname__)
+            self.add(getattr(value, "options", None), f"{place}.options")
+            return
         if f"{kind.__module__}.{kind.__qualname__}" in _WITHOUT_MEANING:
             self._say("without meaning")
             return

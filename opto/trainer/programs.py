@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from opto.trace.arguments import unwrap
@@ -14,7 +15,7 @@ from opto.trace.nodes import Node
 from opto.trainer.guides.base import Guide
 from opto.trainer.naming import provisional
 from opto.trainer.objectives import to_score_dict
-from opto.trainer.work import settled
+from opto.trainer.work import beside, settled
 
 __all__ = ["Judging", "aroll_out", "is_async", "judging_for", "parameters_in", "roll_out", "score_in"]
 
@@ -51,24 +52,18 @@ def roll_out(content: tuple[Any, Guide, Any], x: Any, info: Any, judging: Judgin
 
 async def aroll_out(content: tuple[Any, Guide, Any], x: Any, info: Any, judging: Judging) -> Any:
     """`roll_out` on an event loop, which is not blocked: what is not async runs in a thread."""
-    import asyncio
-
     program, guide, forward = content
     with provisional():
         twin = _copied(program)
         if forward is not None:
-            made = (
-                forward(twin, x, guide, info) if is_async(forward) else asyncio.to_thread(forward, twin, x, guide, info)
-            )
-            return _checked(await made)
-        target = await (twin(x) if is_async(program) else asyncio.to_thread(twin, x))
-        if inspect.isawaitable(target):
-            target = await target
+            made = partial(forward, twin, x, guide, info)
+            return _checked(await (made() if is_async(forward) else beside(made)))
+        target = await (twin(x) if is_async(program) else beside(partial(twin, x)))
         response = _response(target)
         if judging == "metric":
-            return await asyncio.to_thread(guide.metric, x, response, info), None
+            return await beside(partial(guide.metric, x, response, info)), None
         if judging == "scores":
-            return await asyncio.to_thread(guide.get_score_dict, x, response, info), None
+            return await beside(partial(guide.get_score_dict, x, response, info)), None
         verdict = _pair(await guide.aget_feedback(x, response, info), guide)
         return (target, *verdict) if judging == "target" else verdict
 

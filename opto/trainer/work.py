@@ -5,6 +5,7 @@ It runs where the executor runs it: in a thread, on an event loop, in another pr
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import inspect
 import time
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 from opto.errors import BudgetExceededError, ExecutionError, ModelError, ReplayDifferenceError
 
-__all__ = ["Report", "aperform", "budget_error", "perform", "retryable", "settled"]
+__all__ = ["Report", "aperform", "beside", "budget_error", "perform", "retryable", "settled"]
 
 _LONGEST_CHAIN = 50
 
@@ -78,6 +79,34 @@ async def aperform(call: Callable[[], Any], timeout: float | None = None) -> Rep
         return Report(None, RuntimeError("the program cancelled its own task"), seconds)
     error = task.exception()
     return Report(None, _plain(error), seconds) if error is not None else Report(task.result(), None, seconds)
+
+
+async def beside(call: Callable[[], Any]) -> Any:
+    """What a call returns that may block, made in a thread beside the event loop.
+
+    The thread is one that keeps neither the loop nor the process alive, for the call may hang.
+    """
+    import asyncio
+    import threading
+
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Report] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def ended(report: Report) -> None:
+        if not future.done():  # else it was cancelled: nobody waits any more
+            future.set_result(report)
+
+    def work() -> None:
+        report = context.run(_reported, call)
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(ended, report)
+
+    threading.Thread(target=work, daemon=True, name="opto-blocking-call").start()
+    report = await future
+    if report.error is not None:
+        raise report.error
+    return report.value
 
 
 def settled(value: Any) -> Any:

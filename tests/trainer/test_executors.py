@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -81,6 +82,34 @@ def test_shutdown_can_cancel():
     assert future.cancelled()
     with pytest.raises(RuntimeError, match="after shutdown"):
         executor.submit(double, 1)
+
+
+def test_shutdown_need_not_wait():
+    """What is scheduled is done all the same, and then the loop ends."""
+
+    async def wait_for(event):
+        await event.wait()
+        return 3
+
+    executor = LoopExecutor()
+    event = executor.submit(asyncio.Event).result()
+    future, thread = executor.submit(wait_for, event), executor._thread
+    executor.submit(asyncio.sleep, 0)
+    executor._loop.call_soon_threadsafe(event.set)
+    executor.shutdown(wait=False)
+    assert future.result() == 3
+    thread.join()
+
+
+def test_an_executor_that_nobody_has_any_more_ends_its_thread():
+    """Also where nobody shut it down."""
+    executor = LoopExecutor()
+    assert executor.submit(double, 1).result() == 2
+    thread = executor._thread
+    del executor
+    gc.collect()
+    thread.join(timeout=30)
+    assert not thread.is_alive()
 
 
 def test_an_executor_that_was_never_used_can_be_shut_down():

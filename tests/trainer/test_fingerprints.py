@@ -12,8 +12,10 @@ import threading
 import numpy as np
 import pytest
 
-from opto.llm import LLM
+from opto.llm import LLM, as_model
+from opto.sandbox import Subprocess
 from opto.trace import Module, bundle, node
+from opto.trainer import guides
 from opto.trainer.fingerprints import fingerprint
 from opto.trainer.guide import as_guide
 from tests.trainer.programs import exact, shouter
@@ -104,6 +106,33 @@ def test_guides_and_models():
     assert fingerprint(LLM("one/a")) == fingerprint(LLM("one/a"))
     assert fingerprint(LLM("one/a")) != fingerprint(LLM("one/b"))
     assert fingerprint(LLM("one/a", temperature=0.0)) != fingerprint(LLM("one/a", temperature=1.0))
+    assert fingerprint(as_model(adder(1))) == fingerprint(as_model(adder(1))) != fingerprint(as_model(adder(2)))
+
+
+def test_guides_of_opto_stay_the_same_when_they_are_used():
+    """What a guide keeps of its work, such as workers of a sandbox, is no part of what it is."""
+
+    def answer(messages, **options):
+        return '{"reasoning": "", "feedback": "Fine.", "score": 7}'
+
+    makers = [
+        lambda: guides.ExactMatch(ignore_case=True),
+        lambda: guides.NumericTolerance(absolute=0.1),
+        lambda: guides.PatternMatch(r"\d+"),
+        lambda: guides.LLMJudge(llm=answer, rubric="Short."),
+        lambda: guides.Composite({"one": guides.ExactMatch(), "other": lambda query, response, reference: 1.0}),
+        lambda: guides.UnitTests(["assert answer == 1"], runner="in-process"),
+        lambda: guides.UnitTests(["assert answer == 1"], runner=Subprocess(seconds=20)),
+        lambda: guides.UnitTests(["assert answer == 1"], runner=Subprocess(seconds=30)),
+    ]
+    found = set()
+    for make in makers:
+        guide = make()
+        first = fingerprint(guide)
+        guide.get_feedback("2 - 1?", "answer = 1", "1")
+        assert fingerprint(guide) == fingerprint(make()) == first
+        found.add(first)
+    assert len(found) == len(makers)
 
 
 def test_what_contains_itself():

@@ -297,6 +297,21 @@ def test_an_async_program_that_hangs(tmp_path):
     assert [each.failure for each in found] == [None, "timeout", None]
 
 
+def test_a_blocking_program_that_hangs_on_a_loop():
+    """It is left behind in its thread, and neither the loop nor its end waits for it."""
+    end = threading.Event()
+
+    def program(x):
+        if x == "hang":
+            end.wait()
+        return 1.0
+
+    with Evaluator(executor=LoopExecutor, timeout=0.05, retries=0) as evaluator:
+        found = list(evaluator.evaluations([Request(program, x) for x in ("a", "hang", "b")], count_guide))
+    end.set()
+    assert [each.failure for each in found] == [None, "timeout", None]
+
+
 def test_workers_that_die_cost_one_retry(tmp_path):
     """The pool is replaced; who killed it is found out, and nobody else is blamed."""
     program = troubled(str(tmp_path))

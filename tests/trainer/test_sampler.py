@@ -8,6 +8,7 @@ import pytest
 
 from opto.optimizers import Optimizer
 from opto.trainer.executors import LoopExecutor
+from opto.trainer.loader import DataLoader
 from opto.trainer.rollouts import Evaluator
 from opto.trainer.sampler import BatchRollout, Rollout, Sampler
 from tests.trainer.programs import exact, shouter
@@ -26,6 +27,14 @@ class Loader:
 
 FIRST = (["a", "b", "bad"], ["A!", "x", ""])
 SECOND = (["c"], ["C!"])
+
+
+def test_with_a_loader_of_opto():
+    """A `DataLoader` gives the minibatches."""
+    loader = DataLoader({"inputs": ["a", "b"], "infos": ["A!", "B!"]}, batch_size=2)
+    [batch], examples = Sampler(loader, exact).sample([shouter()])
+    assert batch.get_scores() == [1.0, 1.0]
+    assert sorted(examples["inputs"]) == ["a", "b"]
 
 
 def test_a_batch_for_each_program():
