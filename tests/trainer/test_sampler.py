@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
+import threading
 
 import pytest
 
-from opto.optimizers import Optimizer
+import opto
+from opto.optimizers import Optimizer, OptoPrime
+from opto.trainer.evaluators import evaluate
 from opto.trainer.executors import LoopExecutor
 from opto.trainer.loader import DataLoader
 from opto.trainer.rollouts import Evaluator
 from opto.trainer.sampler import BatchRollout, Rollout, Sampler
+from opto.trainer.utils import batchify
 from tests.trainer.programs import exact, shouter
 
 
@@ -98,6 +104,47 @@ def test_a_forward_of_ones_own():
 
     [batch] = Sampler(Loader(SECOND), exact, forward=forward).sample([shouter()])[0]
     assert batch.get_scores() == [0.0]
+
+
+def test_a_run_with_rollouts_side_by_side_can_be_replayed(tmp_path):
+    """Prompts do not depend on which rollout was faster, nor on what was evaluated in between and where."""
+    xs = [letter * 3 for letter in "abcdefgh"]
+    reverse = False
+
+    def model(messages, **options):
+        name, value = re.search(r"(mark\d+)=(.)", messages[1]["content"]).groups()
+        return json.dumps({"reasoning": "", "suggestion": {name: "?" if value == "!" else "!"}})
+
+    def forward(agent, x, guide, info):
+        # Now the first examples are slow, now the last ones.
+        turns = order[::-1] if reverse else order
+        mine = turns.index(x)
+        if mine:
+            done[turns[mine - 1]].wait()
+        target = agent(x) + "."
+        done[x].set()
+        return target, *guide(x, target.data, info)
+
+    order, done = xs, {}
+
+    def train():
+        agent = shouter()
+        optimizer = OptoPrime(agent.parameters(), llm=model)
+        sampler = Sampler(Loader(*[(xs, xs)] * 2), exact, num_threads=8, forward=forward)
+        for _ in range(2):
+            done.update({x: threading.Event() for x in xs})
+            [batch], _ = sampler.sample([agent])
+            optimizer.zero_feedback()
+            targets = batchify(*(rollout.target for rollout in batch))
+            optimizer.backward(targets, batchify(*(rollout.feedback for rollout in batch)).data)
+            optimizer.step()
+            evaluate(agent, exact, xs, xs, num_threads=2 if reverse else 8)
+        return agent.mark.data
+
+    with opto.record(tmp_path):
+        assert train() == "!"
+    reverse = True
+    assert opto.replay(tmp_path, train) == "!"
 
 
 def test_rollouts_as_dicts():
