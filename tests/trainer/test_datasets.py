@@ -170,6 +170,7 @@ def test_polars_frames() -> None:
         as_dataset(frame.lazy())
 
 
+@pytest.mark.filterwarnings("ignore")  # what that package and its own say while they are imported
 def test_hugging_face_datasets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Those with places, iterable ones, and splits, which must be chosen from."""
     monkeypatch.setenv("HF_HOME", str(tmp_path))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from opto.optimizers.updates import same_value
 from opto.trainer.guides.base import Guide, Verdict, load_settings, shown
 
 __all__ = ["ExactMatch"]
@@ -40,7 +39,7 @@ class ExactMatch(Guide):
         """
         right = self._right_answers(reference)
         got = self._form(response)
-        if any(same_value(got, self._form(each)) for each in right):
+        if any(_equal(got, self._form(each)) for each in right):
             return 1.0, "Correct."
         expected = " or ".join(shown(each) for each in right[:5]) + (" or ..." if len(right) > 5 else "")
         return 0.0, f"Incorrect. Expected: {expected}\nGot: {shown(response)}{self._hint(got, right[0])}"
@@ -82,3 +81,16 @@ class ExactMatch(Guide):
         if wanted and wanted in got:
             return "\nThe response holds the expected text, and more; it must be that text alone."
         return ""
+
+
+def _equal(got: Any, right: Any) -> bool:
+    """Whether two values are of one type and equal; arrays, item by item. What cannot be compared is not equal."""
+    if type(got) is not type(right):
+        return False
+    try:
+        same = got == right
+        if hasattr(same, "all") and getattr(got, "shape", None) is not None:
+            return bool(got.shape == right.shape and same.all())
+        return bool(same)
+    except Exception:
+        return False

@@ -6,6 +6,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +55,15 @@ def test_exact_match(response: Any, reference: Any, feedback: str) -> None:
     score, said = ExactMatch().get_feedback("q", response, reference)
     assert re.search(feedback, said)
     assert score == (1.0 if feedback == "Correct." else 0.0)
+
+
+def test_arrays_match_item_by_item() -> None:
+    """Of the same shape; what cannot be compared does not match."""
+    guide = ExactMatch()
+    assert guide.metric("q", np.array([1, 2]), np.array([1, 2])) == 1.0
+    assert guide.metric("q", np.array([1, 2]), np.array([1, 3])) == 0.0
+    assert guide.metric("q", np.array([1, 1]), np.array([1])) == 0.0
+    assert guide.metric("q", [np.array([1, 2])], [np.array([1, 2])]) == 0.0
 
 
 def test_exact_match_by_options() -> None:
