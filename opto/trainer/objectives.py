@@ -278,7 +278,9 @@ def _ranks(dicts: Sequence[Mapping[str, float]], metrics: Sequence[str] | None, 
 
 
 def _not_beaten(vector: tuple[float, ...], front: list[tuple[float, ...]]) -> int:
-    return not any(all(map(ge, other, vector)) and other != vector for other in reversed(front))
+    # With two objectives the last member of a front has the most of the second: if any beats the vector, it does.
+    rivals = front[-1:] if len(vector) <= 2 else reversed(front)
+    return not any(all(map(ge, other, vector)) and other != vector for other in rivals)
 
 
 def _all_names(dicts: Iterable[Mapping[str, float]]) -> list[str]:

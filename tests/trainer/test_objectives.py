@@ -176,6 +176,16 @@ def test_fronts_are_those_of_the_definition(dicts: list[dict[str, float]], only:
     assert pareto_rank(dicts, metrics) == expected
 
 
+@given(st.lists(st.fixed_dictionaries({"a": st.integers(0, 4), "b": st.integers(0, 4)}), max_size=20))
+def test_fronts_of_two_objectives_are_those_of_the_definition(dicts: list[dict[str, float]]) -> None:
+    """Every member of a front is beaten by one of the front before, and by none of its own."""
+    ranks = pareto_rank(dicts)
+    for each, rank in zip(dicts, ranks, strict=True):
+        beaten_in = {other_rank for other, other_rank in zip(dicts, ranks, strict=True) if dominates(other, each)}
+        assert rank not in beaten_in
+        assert beaten_in == set(range(rank)) or max(beaten_in) == rank - 1
+
+
 def test_a_dict_becomes_one_number() -> None:
     """By key, mean or weighted sum, with minimized objectives negated."""
     scores = {"score": 0.5, "cost": 2.0}
