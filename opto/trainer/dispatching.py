@@ -18,7 +18,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from typing import Any, NamedTuple, Protocol
 
 from opto.errors import RolloutTimeoutError, WorkerError
-from opto.trainer.work import Report, retryable
+from opto.trainer.work import Report
 
 __all__ = ["Dispatcher", "Outcome", "Pool", "Work"]
 
@@ -47,12 +47,14 @@ class Outcome(NamedTuple):
         error: what it raised, or a `WorkerError`; None where it did not fail.
         seconds: how long the last attempt took.
         attempts: how often it was made.
+        lasting: whether the error is the program's own, which it would raise again.
     """
 
     value: Any
     error: BaseException | None = None
     seconds: float = 0.0
     attempts: int = 1
+    lasting: bool = False
 
 
 class Pool:
@@ -272,10 +274,11 @@ class Dispatcher:
         elif report.error is None:
             self._succeeded = True
             self._end(attempt.number, Outcome(report.value, None, report.seconds, call.attempts))
-        elif retryable(report.error):
+        elif report.passing:
             self._failed(attempt.number, report.error, report.seconds)
         else:
-            self._end(attempt.number, Outcome(None, report.error, report.seconds, call.attempts))
+            outcome = Outcome(None, report.error, report.seconds, call.attempts, report.lasting)
+            self._end(attempt.number, outcome)
 
     def _recycles(self) -> bool:
         """Whether a worker in which a call hangs is a process, which can be done without."""

@@ -27,7 +27,6 @@ from opto.trainer.naming import provisional
 from opto.trainer.programs import Judging, parameters_in, score_in
 from opto.trainer.results import Result
 from opto.trainer.shipping import Shipped
-from opto.trainer.work import budget_error
 
 __all__ = ["Pass"]
 
@@ -105,7 +104,7 @@ class Pass:
             )
         if key:
             assert self._cache is not None
-            if failure in (None, "error"):
+            if failure is None or outcome.lasting:
                 self._cache.put(key, Result(made.score, made.feedback, failure is not None, made.seconds))
             else:
                 self._failed[key] = made
@@ -208,9 +207,6 @@ def _failure(error: BaseException | None) -> str | None:
     """
     if error is None:
         return None
-    refused = budget_error(error)
-    if refused is not None:
-        raise refused
     if isinstance(error, ExecutionError):
         return "error"
     if isinstance(error, RolloutTimeoutError):

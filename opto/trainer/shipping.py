@@ -71,7 +71,7 @@ def perform_shipped(program: bytes, job: bytes, run: Callable[..., Any], timeout
             told: Exception = RuntimeError(f"{type(report.error).__name__}: {report.error}")
         else:
             told = TypeError(f"what the program returned cannot be sent back: {error}")
-        return _without_parameters(Report(None, told, report.seconds), ())
+        return _without_parameters(Report(None, told, report.seconds, passing=report.passing), ())
 
 
 def received(data: bytes, shipped: Shipped) -> Report:

@@ -27,12 +27,17 @@ class Report(NamedTuple):
         error: what it raised; None where it did not.
         seconds: how long it took.
         timed_out: whether it was given up because it took too long. It may still be running then.
+        passing: whether the same call may succeed when it is made again.
+        lasting: whether the error is the program's own, which it will raise again. Both are found out by the worker:
+            what an error came from is lost on the way to another process.
     """
 
     value: Any
     error: BaseException | None
     seconds: float
     timed_out: bool = False
+    passing: bool = False
+    lasting: bool = False
 
 
 def perform(call: Callable[[], Any], timeout: float | None = None) -> Report:
@@ -78,7 +83,7 @@ async def aperform(call: Callable[[], Any], timeout: float | None = None) -> Rep
     if task.cancelled():
         return Report(None, RuntimeError("the program cancelled its own task"), seconds)
     error = task.exception()
-    return Report(None, _plain(error), seconds) if error is not None else Report(task.result(), None, seconds)
+    return Report(task.result(), None, seconds) if error is None else _failure(error, seconds)
 
 
 async def beside(call: Callable[[], Any]) -> Any:
@@ -126,12 +131,21 @@ def _reported(call: Callable[[], Any]) -> Report:
     try:
         value = settled(call())
     except BaseException as error:
-        return Report(None, _plain(error), time.perf_counter() - start)
+        return _failure(error, time.perf_counter() - start)
     return Report(value, None, time.perf_counter() - start)
 
 
+def _failure(error: BaseException, seconds: float) -> Report:
+    chain = _chain(error)
+    own = isinstance(error, ExecutionError) and not any(isinstance(each, (ModelError, OSError)) for each in chain)
+    return Report(None, _plain(error), seconds, passing=retryable(error), lasting=own)
+
+
 def _plain(error: BaseException) -> BaseException:
-    """An error that may be raised in another thread: one that would end the process only says that it wanted to."""
+    """An error to be raised elsewhere: the refusal of a budget as it is, and an exit as an error that tells of it."""
+    refused = budget_error(error)
+    if refused is not None:
+        return refused
     if isinstance(error, SystemExit):
         made = RuntimeError(f"the program wanted to exit: SystemExit({error.code!r})")
         made.__cause__ = error

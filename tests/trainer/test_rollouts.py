@@ -453,6 +453,25 @@ def count_guide_of(value):
     return lambda query, response, reference: value
 
 
+@pytest.mark.parametrize("where", ["threads", "processes"])
+def test_failures_of_models_are_not_kept(where, processes):
+    """A model that does not answer is asked again, now and the next time, and so in every executor."""
+
+    @bundle()
+    def ask(x):
+        """Ask."""
+        from opto.errors import ModelTimeoutError
+
+        raise ModelTimeoutError("late")
+
+    cache = ResultCache()
+    with Evaluator(executor={"threads": None, "processes": processes}[where], cache=cache) as evaluator:
+        for _ in range(2):
+            [found] = evaluator.evaluations([Request(ask, 1)], count_guide)
+            assert (found.failure, found.attempts, found.cached) == ("error", 2, False)
+    assert len(cache) == 0
+
+
 def test_failures_of_workers_are_not_kept():
     """A time-out may pass, so it is tried again the next time."""
     end = threading.Event()

@@ -105,6 +105,26 @@ def test_what_may_be_tried_again():
     assert not retryable(failed(BudgetExceededError("spent")))
 
 
+def test_whose_fault_an_error_is():
+    """A report says whether to try again, and whether the program would raise the same again."""
+
+    def told(error):
+        @bundle()
+        def program():
+            raise error
+
+        report = perform(program)
+        return report.passing, report.lasting
+
+    assert told(ValueError("wrong")) == (False, True)
+    assert told(ModelTimeoutError("late")) == (True, False)
+    assert told(ModelError("no such model")) == (False, False)
+    assert told(FileNotFoundError("moved")) == (False, False)
+    refusal = BudgetExceededError("spent")
+    assert told(refusal) == (False, False)
+    assert perform(lambda: (_ for _ in ()).throw(failed(refusal))).error is refusal
+
+
 def test_the_refusal_of_a_budget_is_found_inside_an_execution_error():
     """A budget's error is recognized where a traced program wrapped it."""
     refusal = BudgetExceededError("spent")
