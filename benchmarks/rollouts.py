@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -160,7 +161,7 @@ def ray_executor() -> Iterator[Executor]:
     """Two workers of Ray on this machine."""
     import ray
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
         yield RayExecutor()
     finally:
@@ -181,7 +182,7 @@ def computing(count: int) -> None:
             ("Dask", dask_executor),
             ("Ray", ray_executor),
         ):
-            with opened() as executor, Evaluator(executor=executor, workers=2) as evaluator:  # type: ignore[attr-defined]
+            with opened() as executor, Evaluator(executor=executor, workers=2) as evaluator:
                 evaluation(evaluator, computes, 4)()  # starts its workers
                 base, taken = middle(bare, evaluation(evaluator, computes, count))
             print(f"  {name:36} {count / taken:7.0f} /s {base / taken:7.1%} of a bare process pool")
