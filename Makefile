@@ -10,6 +10,7 @@
 #   make stress                     texts that attack prompts, kills while saving, fuzzing, a server that fails half of the time;
 #                                   ARGS='--kills 50 --seconds 60 --steps 200' for less
 #   make attack                     hostile programs by every runner, and without a wall; ARGS='--family pipe' for some
+#   make test-cluster               evaluation through real clusters of Dask and Ray on this machine
 #   make test-stress                the last of these alone: 2,000 steps
 #   make malformed                  how many of 200 malformed answers are recovered
 #   make check                      lint, format, types, floors
@@ -17,6 +18,7 @@
 #   make bench-optimizers           every optimizer with a simulated model, beside trace-opt's; ARGS='--seeds 3' for a quick look
 #   make bench-few-shot             live: demonstrations for a small local model, found and drawn at random, over seeds
 #   make bench-programs             HumanEval and MBPP through each runner; ARGS=FOLDER if the data is elsewhere
+#   make bench-rollouts             what a rollout costs, and how near 64 threads come to bare ones; ARGS=--cluster for Ray and Dask
 #   make bench-sandbox              what a call through Subprocess costs, and the start of a worker
 #   make bench-monty                what a call through Monty costs
 #   make clean                      remove what the targets made
@@ -24,7 +26,7 @@
 ARGS ?=
 only := $(if $(filter command,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
-.PHONY: attack bench bench-few-shot bench-monty bench-optimizers bench-programs bench-sandbox check clean demo malformed stress test test-local test-stress
+.PHONY: attack bench bench-few-shot bench-monty bench-optimizers bench-programs bench-rollouts bench-sandbox check clean demo malformed stress test test-cluster test-local test-stress
 
 demo:
 	@python3 -m tools.run_in --local demo demo,svg -m examples.demo $(PART) $(ARGS)
@@ -37,6 +39,9 @@ stress:
 
 attack:
 	@python3 -m tools.run_in attack test,sandbox,monty -m tests.attack $(ARGS)
+
+test-cluster:
+	@OPTO_TEST_CLUSTER=1 python3 -m tools.run_in test-cluster test,dask,ray -m pytest -q tests/cluster $(ARGS)
 
 test-stress:
 	@python3 -m tools.run_in test test -m tests.stress.failing_server $(ARGS)
@@ -63,6 +68,9 @@ bench-few-shot:
 
 bench-programs:
 	@python3 -m tools.run_in bench-programs monty,sandbox -m benchmarks.programs $(ARGS)
+
+bench-rollouts:
+	@python3 -m tools.run_in test-cluster test,dask,ray -m benchmarks.rollouts $(ARGS)
 
 bench-sandbox:
 	@python3 -m tools.run_in bench-programs monty,sandbox -m benchmarks.sandbox $(ARGS)

