@@ -13,7 +13,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from opto.secrets import redact_json
 
 __all__ = ["Cached"]
 
+_PATIENCE = 60.0
 _FILE = "answers.sqlite"
 _VERSION = 1
 _ADDRESSES = ("api_base", "base_url", "api_version")
@@ -164,7 +165,7 @@ class Cached(Wrapper):
         path = self.folder / _FILE
         os.close(open_appending(path))  # for its owner alone, as SQLite's own files beside it then are
         try:
-            with contextlib.closing(sqlite3.connect(path, timeout=60.0)) as store:
+            with contextlib.closing(sqlite3.connect(path, timeout=_PATIENCE)) as store:
                 _prepare(store, path)
                 store.execute("PRAGMA synchronous = NORMAL")  # a power cut may lose the last answers, nothing else
                 with store:
@@ -188,8 +189,23 @@ def _prepare(store: sqlite3.Connection, path: Path) -> None:
         return
     if version > _VERSION:
         raise FileFormatError(f"{path} is of version {version}, and this opto reads version {_VERSION}: upgrade opto")
-    store.execute("PRAGMA journal_mode = WAL")  # readers do not wait for a writer
-    store.executescript(f"BEGIN IMMEDIATE; {_TABLE} PRAGMA user_version = {_VERSION}; COMMIT;")
+    _waiting_for_others(lambda: store.execute("PRAGMA journal_mode = WAL"))  # readers do not wait for a writer
+    _waiting_for_others(
+        lambda: store.executescript(f"BEGIN IMMEDIATE; {_TABLE} PRAGMA user_version = {_VERSION}; COMMIT;")
+    )
+
+
+def _waiting_for_others(action: Callable[[], object]) -> None:
+    """Do it, again where others make the same file at this moment: there SQLite gives up at once, without its wait."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            action()
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.005)
 
 
 def _drop_oldest(store: sqlite3.Connection, excess: int) -> None:

@@ -372,6 +372,8 @@ class FewShot(Sampler):
         self._present = self._paired(state["present"])
         self._sets = [self._paired(listed) for listed in state["sets"]]
         self._tournament = None if state["tournament"] is None else Tournament.from_state(state["tournament"])
+        if self._tournament is not None and self._tournament.entrants != len(self._sets):
+            raise ValueError(f"state must have as many sets as entrants, got {len(self._sets)}.")
         self._begun, self.spent = int(state["begun"]), int(state["spent"])
 
     def _paired(self, listed: Sequence[Sequence[Any]]) -> dict[ParameterNode[Any], list[Any]]:

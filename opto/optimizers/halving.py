@@ -127,6 +127,8 @@ class Tournament:
             raise ValueError("state is of no tournament: its numbers do not go together.")
         if any(each not in entrants for name in ("left", "waiting") for each in lists[name]):
             raise ValueError("state is of no tournament: it names entrants that it has not.")
+        if bool(lists["waiting"]) == bool(state["over"]):
+            raise ValueError("state is of no tournament: it is over when nobody waits.")
         return cls(**{**state, **lists, "tallies": tallies})
 
 

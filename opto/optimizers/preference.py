@@ -332,8 +332,10 @@ class Preference(Optimizer):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state_dict`, with its candidates."""
         super().load_state_dict(state)
-        self.seed = state["seed"]
         self.candidates = list(state["candidates"])
+        if not isinstance(state["seed"], int) or len(self.candidates) < 2:
+            raise ValueError(f"state must have a seed and at least two candidates, got seed {state['seed']!r}.")
+        self.seed = state["seed"]
         places = range(len(self.candidates))
         for past in state["memory"]:
             left, right = past["pair"]

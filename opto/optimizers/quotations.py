@@ -9,7 +9,8 @@ from contextvars import ContextVar
 
 __all__ = ["answering", "without_quotations"]
 
-_MOST_OBJECTS = 200
+_MOST_OBJECTS = 100
+_LONGEST = 20_000  # so that the work stays small whatever the answer
 _DEEPEST = 100
 _STRUCTURE = re.compile(r"[{}\[\]\"\\]")
 
@@ -35,16 +36,17 @@ def without_quotations(text: str) -> str:
     shown = _shown.get()
     if "{" not in shown or "{" not in text:
         return text
+    longest = min(len(shown), _LONGEST)
     kept: list[str] = []
     done, start = 0, text.find("{")
     for _ in range(_MOST_OBJECTS):
         if start < 0:
             break
-        end = _end(text, start)
+        end = _end(text, start, start + longest)
         if end is None:
             line = text.find("\n", start)
             end = len(text) if line < 0 else line
-            whole = text[start:end].strip() in shown
+            whole = end - start <= longest and text[start:end].strip() in shown
             following = end if whole else start + 1
         else:
             whole, following = text[start:end] in shown, end
@@ -55,10 +57,10 @@ def without_quotations(text: str) -> str:
     return "".join([*kept, text[done:]])
 
 
-def _end(text: str, start: int) -> int | None:
-    """Where the object that begins here is closed; None if it is not."""
+def _end(text: str, start: int, last: int) -> int | None:
+    """Where the object that begins here is closed; None if it is not, up to there."""
     depth, quoted, escaped = 0, False, -1
-    for match in _STRUCTURE.finditer(text, start):
+    for match in _STRUCTURE.finditer(text, start, last):
         character, position = match.group(), match.start()
         if position == escaped:
             continue

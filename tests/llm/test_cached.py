@@ -1,18 +1,20 @@
 """Answers kept on disk."""
 
 import asyncio
+import contextlib
 import os
 import pickle
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from opto.errors import FileFormatError, ModelError
-from opto.llm import Budget, Cached, LiteLLM, Model, Response, Retrying, Usage, usage
+from opto.llm import Budget, Cached, FromCallable, LiteLLM, Model, Response, Retrying, Usage, usage
 from opto.testing import ModelSuite, Scripted
 
 MESSAGES = [{"role": "user", "content": "a question that nobody shall read in a file"}]
@@ -208,7 +210,20 @@ def test_other_content_is_damage_too(tmp_path):
     model = Cached(Scripted(["a"]), tmp_path)
     model(MESSAGES)
     for change in ("UPDATE answers SET response = '[1'", "UPDATE answers SET response = '{}'", "DROP TABLE answers"):
-        with sqlite3.connect(tmp_path / "answers.sqlite") as store:
+        with contextlib.closing(sqlite3.connect(tmp_path / "answers.sqlite")) as store, store:
             store.execute(change)
         with pytest.raises(FileFormatError, match=r"answers\.sqlite is damaged .*: remove it"):
             Cached(Scripted([]), tmp_path)(MESSAGES)
+
+
+def test_many_threads_begin_a_cache_at_once(tmp_path):
+    """Those that come while the file is made wait for it."""
+    for number in range(10):
+        folder, start = tmp_path / str(number), threading.Barrier(8)
+
+        def ask(folder=folder, start=start):
+            start.wait()
+            return Cached(FromCallable(lambda messages, **_: "a"), folder)(MESSAGES).choices[0].message.content
+
+        with ThreadPoolExecutor(8) as pool:
+            assert [each.result() for each in [pool.submit(ask) for _ in range(8)]] == ["a"] * 8

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -131,9 +132,13 @@ def test_workers_live_longer_than_the_thread_that_asked_for_them(walled: Subproc
 
 
 @pytest.mark.parametrize("walls", ["landlock", "bubblewrap"])
-def test_what_a_killed_program_leaves_is_removed(request: pytest.FixtureRequest, walls: str) -> None:
+def test_what_a_killed_program_leaves_is_removed(
+    request: pytest.FixtureRequest, walls: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its workers by the kernel, its folders by the pool that is made next."""
     request.getfixturevalue({"landlock": "walled", "bubblewrap": "wrapped"}[walls])
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where no other program's pool sweeps
+    monkeypatch.setattr(tempfile, "tempdir", None)
     answer = subprocess.run([sys.executable, "-c", KILLED, walls], capture_output=True, text=True, check=False)
     assert answer.returncode == -signal.SIGKILL
     folder, *pids = answer.stdout.split()
