@@ -11,9 +11,9 @@ Importing this package is light: a back-end loads when it is first named, and Li
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from opto.lazy import lazy_names
 from opto.llm.from_callable import FromCallable, as_model
 from opto.llm.model import Messages, Model
 from opto.llm.response import Choice, Message, Response, Usage
@@ -86,12 +86,4 @@ _LAZY = {
     "usage": "totals",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _LAZY)
