@@ -123,6 +123,11 @@ class Hybrid(Optimizer):
         return values
 
     @property
+    def reads_scores(self) -> bool:  # type: ignore[override]
+        """Whether one of its parts learns from scores."""
+        return bool(self._samplers)
+
+    @property
     def _samplers(self) -> list[Sampler]:
         return [each for each in self.optimizers.values() if isinstance(each, Sampler)]
 

@@ -248,6 +248,9 @@ class Optimizer:
 
     # ---- for subclasses
 
+    reads_scores: bool = False
+    """Whether the optimizer learns from scores: feedback is then best given as a pair `(score, words)`."""
+
     _words_problem = False
     """Whether the optimizer tells of its problem itself, once it has put it into words (see `_tell_problem`)."""
 
@@ -329,8 +332,12 @@ class Optimizer:
             raise FileFormatError(f"{path}: its state does not fit: {describe(error)}") from error
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Optimizer:
-        """A copy with a state of its own, for the same parameters and the same model."""
-        memo.update({id(shared): shared for shared in (*self.parameters, self.llm)})
+        """A copy with a state of its own, for the same parameters and the same model.
+
+        Parameters for which `memo` holds others are replaced by these; see `opto.optimizers.joint.rebound`.
+        """
+        for shared in (*self.parameters, self.llm):
+            memo.setdefault(id(shared), shared)
         twin = object.__new__(type(self))
         memo[id(self)] = twin
         for name, value in vars(self).items():
@@ -376,10 +383,7 @@ class Optimizer:
         return allowed_ones(self.parameters)
 
     def _apply(self, values: Update, bypassing: bool, start: float) -> Update:
-        check_update(values)
-        values = self._permitted(values)
-        projected: Update | None = self.project(values)
-        accepted = self._accept(values if projected is None else projected)  # older ones project in place
+        accepted = self._checked(values)
         told = told_values(accepted) if heard() else {}
         if not bypassing:
             set_values = self.update if self._overrides("update") else self._set  # a step is one event, not two
@@ -387,6 +391,13 @@ class Optimizer:
         outcome, seconds = "proposed" if bypassing else "applied", time.perf_counter() - start
         self._emit("step", outcome=outcome, **told, seconds=seconds)
         return accepted
+
+    def _checked(self, values: Update) -> Update:
+        """The values that may be applied, after the projections."""
+        check_update(values)
+        values = self._permitted(values)
+        projected: Update | None = self.project(values)
+        return self._accept(values if projected is None else projected)  # older ones project in place
 
     def _recorded(self, action: Callable[[], Update], start: float) -> Update:
         try:

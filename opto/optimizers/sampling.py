@@ -96,6 +96,8 @@ class Sampler(Optimizer):
         ValueError: an unknown direction, or what `Optimizer` raises.
     """
 
+    reads_scores = True
+
     def __init__(
         self,
         parameters: Iterable[ParameterNode[Any]],

@@ -58,6 +58,11 @@ class Wrapper(Optimizer):
         return getattr(self.optimizer, name)
 
     @property
+    def reads_scores(self) -> bool:  # type: ignore[override]
+        """As the inner optimizer."""
+        return self.optimizer.reads_scores
+
+    @property
     def llm(self) -> Any:
         """The model of the inner optimizer."""
         return self.optimizer.llm

@@ -1,0 +1,114 @@
+"""Several optimizers that propose at the same time, for one set of parameters each or for copies of one program."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from opto.errors import BudgetExceededError, ModelError, ReplayError, SuggestionError
+from opto.llm.ambient import metering
+from opto.optimizers.drivers import Proposal, Request, run, together
+from opto.optimizers.optimizer import Optimizer, Update
+from opto.trace.nodes import ParameterNode
+
+__all__ = ["propose_jointly", "rebound"]
+
+O = TypeVar("O", bound=Optimizer)  # noqa: E741  # the field's letter for an optimizer
+T = TypeVar("T")
+
+
+def rebound(optimizer: O, parameters: Mapping[ParameterNode[Any], ParameterNode[Any]]) -> O:
+    """A copy of an optimizer for other parameters, with a state of its own and the same model.
+
+    Args:
+        optimizer: stays as it is.
+        parameters: for each of its parameters the one to take its place.
+
+    Raises:
+        ValueError: one of its parameters has none.
+    """
+    missing = [each.py_name for each in optimizer.parameters if each not in parameters]
+    if missing:
+        raise ValueError(f"parameters must name a replacement for each parameter, it lacks {', '.join(missing)}.")
+    return copy.deepcopy(optimizer, {id(old): new for old, new in parameters.items()})
+
+
+def propose_jointly(optimizers: Sequence[Optimizer]) -> list[Update | Exception]:
+    """What each optimizer proposes from the feedback that its parameters have; no value is set.
+
+    What they ask their models at the same time goes out together, in the order of the optimizers, so that a seed or a
+    recording gives the same whichever model is faster. Optimizers that override `propose` or `_step` ask one after the
+    other, by themselves.
+
+    Args:
+        optimizers: all different objects. One that a failing model leaves without a proposal does not stop the others.
+
+    Returns:
+        For each, the values by parameter, after projections and checks; or the error of its model, or of a suggestion
+        that could not be used.
+
+    Raises:
+        BudgetExceededError: a budget refused a request.
+        Exception: any error that is neither a model's nor a suggestion's.
+    """
+    outcomes: dict[int, Update | Exception] = {}
+    sans_io = []
+    for place, optimizer in enumerate(optimizers):
+        if optimizer._overrides("propose") or optimizer._overrides("_step") or optimizer._overrides("step"):
+            outcomes[place] = _alone(optimizer)
+        else:
+            sans_io.append(place)
+    if sans_io:
+        first = optimizers[sans_io[0]]
+        joint = together([_guarded(_stepped(optimizers[place])) for place in sans_io])
+        with first._run_dir.listening(), metering(first.usage, first._budget):
+            found = run(joint, first._answering_model, first._about())
+        outcomes.update(zip(sans_io, found, strict=True))
+    return [outcomes[place] for place in range(len(optimizers))]
+
+
+def _alone(optimizer: Optimizer) -> Update | Exception:
+    try:
+        return optimizer.step(bypassing=True)
+    except (ModelError, SuggestionError) as error:
+        return _outcome(error)
+
+
+def _stepped(optimizer: Optimizer) -> Proposal[Update]:
+    """A step that sets no value, with its requests addressed to the optimizer's own model."""
+    start = time.perf_counter()
+    optimizer._begin()
+    proposal = optimizer._propose()
+    try:
+        requests = next(proposal)
+        while True:
+            replies = yield [_addressed(optimizer, request) for request in requests]
+            requests = proposal.send(replies)
+    except StopIteration as stop:
+        values: Update = stop.value
+    finally:
+        proposal.close()
+    return optimizer._apply(values, True, start)
+
+
+def _addressed(optimizer: Optimizer, request: Request) -> Request:
+    if request.model is None and optimizer.llm is not None:
+        return replace(request, model=optimizer._answering_model())
+    return request
+
+
+def _guarded(proposal: Proposal[T]) -> Proposal[T | Exception]:
+    """The proposal, with the error of a model as its outcome."""
+    try:
+        return (yield from proposal)
+    except (ModelError, SuggestionError) as error:
+        return _outcome(error)
+
+
+def _outcome(error: Exception) -> Exception:
+    if isinstance(error, (ReplayError, BudgetExceededError)):  # these are about the run, not about this proposal
+        raise error
+    return error

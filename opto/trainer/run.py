@@ -1,0 +1,337 @@
+"""A training run under way: its data, candidates and counts, and what can be done in it."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from opto.llm.ambient import collecting
+from opto.llm.totals import Totals
+from opto.optimizers import Optimizer
+from opto.optimizers.joint import propose_jointly
+from opto.trainer.archive import Archive
+from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.data import Data
+from opto.trainer.guides.base import Guide
+from opto.trainer.loader import DataLoader
+from opto.trainer.objectives import Score, to_scalar_score
+from opto.trainer.plan import Plan
+from opto.trainer.rollouts import Evaluation, Evaluator, Request, Rollout
+from opto.trainer.stages import Stage, Stages
+
+__all__ = ["Counts", "Exhausted", "Run", "Sample"]
+
+
+class Exhausted(Exception):  # noqa: N818  # no error: it ends a run
+    """A pass was not begun, because it would take more evaluations than the plan allows."""
+
+
+@dataclass
+class Sample:
+    """Rollouts of a candidate, with the graphs through which feedback is sent.
+
+    Attributes:
+        candidate: whose values were in place.
+        stage: where they were, and still are.
+        places: of the training examples.
+        rollouts: one for each of them.
+    """
+
+    candidate: ModuleCandidate
+    stage: Stage
+    places: list[int]
+    rollouts: list[Rollout]
+
+
+@dataclass
+class Counts:
+    """What a run has done so far; it is saved with every step.
+
+    Attributes:
+        steps: how many were completed.
+        evaluations: runs of the program on an example, those for feedback and those for scores.
+        failures: steps in a row in which every proposal failed.
+        improved: the step in which the best candidate was last replaced.
+    """
+
+    steps: int = 0
+    evaluations: int = 0
+    failures: int = 0
+    improved: int = 0
+
+
+class Run:
+    """A training run, as strategies see it.
+
+    Args:
+        stages: the program and its optimizer.
+        guide: judges.
+        data: the examples.
+        plan: how far it goes.
+        evaluator: runs programs.
+
+    Attributes:
+        archive: all candidates.
+        best: the candidate that the run would end with now.
+        counts: what was done so far.
+        loader: gives the places of the training examples, a minibatch at a time.
+        minibatch: the places of the training examples of this step.
+        random: a generator of this step's own, made of the seed and the number of the step.
+        usage: what model calls took.
+        errors: those that left a proposal of this step without values.
+    """
+
+    def __init__(self, stages: Stages, guide: Guide, data: Data, plan: Plan, evaluator: Evaluator) -> None:
+        self.stages, self.guide, self.data, self.plan, self.evaluator = stages, guide, data, plan, evaluator
+        self.archive = Archive()
+        self.counts = Counts()
+        self.usage = Totals()
+        places = range(len(data.train))
+        self.loader = DataLoader({"inputs": places, "infos": places}, plan.batch_size, seed=plan.seed)
+        self.random = random.Random(f"{plan.seed}/0")
+        self.minibatch: list[int] = []
+        self.errors: list[Exception] = []
+        self.best = ModuleCandidate(
+            stages[0].module,
+            optimizer=stages[0].optimizer,
+            objective=plan.objective_config,
+            reason="the initial values",
+        )
+        self._in_place = {0: self.best}
+        self.archive.add(self.best)
+        self.archive.accept(self.best, "the initial values")
+
+    # ---- what strategies read
+
+    @property
+    def validation(self) -> str:
+        """The split that candidates are compared on: "validate", or "train" where there is no other."""
+        return "train" if self.data.validate is None else "validate"
+
+    @property
+    def remaining(self) -> int | None:
+        """How many more evaluations the plan allows; None for any number."""
+        limit = self.plan.max_evaluations
+        return None if limit is None else max(0, limit - self.counts.evaluations)
+
+    def validation_places(self) -> range:
+        """All places of the examples that candidates are compared on."""
+        return range(len(self.data.split(self.validation)))
+
+    def score(self, candidate: ModuleCandidate) -> float:
+        """The mean score of a candidate on the examples that candidates are compared on; NaN where it has none."""
+        return candidate.table(self.validation).mean()
+
+    def in_place(self, place: int) -> ModuleCandidate:
+        """The candidate on a stage."""
+        return self._in_place[place]
+
+    # ---- doing
+
+    def new(
+        self,
+        values: Mapping[Any, Any],
+        *,
+        parents: Sequence[ModuleCandidate],
+        reason: str,
+    ) -> ModuleCandidate:
+        """A candidate with some values changed from those of its first parent; it is in the archive at once."""
+        made = ModuleCandidate(
+            self.stages[0].module,
+            {**parents[0].update_dict, **values},
+            self.stages[0].optimizer,
+            objective=self.plan.objective_config,
+            parents=parents,
+            reason=reason,
+        )
+        made.step = self.counts.steps + 1
+        self.archive.add(made)
+        return made
+
+    def roll_out(self, candidates: Sequence[ModuleCandidate], places: Sequence[int]) -> list[Sample]:
+        """Run candidates on training examples, keeping the graphs. Their scores count.
+
+        Args:
+            candidates: no more than `stages.first` gives stages for; each stays in place on its stage.
+            places: of the examples.
+
+        Raises:
+            Exhausted: that would be more than the plan allows.
+            Exception: as for `Evaluator.rollouts`.
+        """
+        self._reserve(len(candidates) * len(places))
+        stages = self._staged(candidates)
+        examples = [self.data.train[place] for place in places]
+        requests = [Request(stage.module, x, info) for stage in stages for x, info in examples]
+        samples = [
+            Sample(candidate, stage, list(places), []) for candidate, stage in zip(candidates, stages, strict=True)
+        ]
+        with self._paid_by(candidates):
+            found = self._rollouts(requests)
+            for sample in samples:
+                for place in places:
+                    rollout = next(found)
+                    rollout.score = self._score(rollout.score)
+                    sample.rollouts.append(rollout)
+                    self.archive.score(sample.candidate, "train", place, rollout.score)
+                    self.counts.evaluations += 1
+        return samples
+
+    def propose(self, samples: Sequence[Sample], count: int = 1) -> list[ModuleCandidate]:
+        """New candidates from the feedback on samples: `count` for each, fewer where proposals fail or change nothing.
+
+        Raises:
+            Exception: as for `opto.optimizers.joint.propose_jointly`.
+        """
+        asked: list[tuple[Sample, Optimizer]] = []
+        for sample in samples:
+            optimizer = sample.stage.optimizer
+            optimizer.zero_feedback()
+            for rollout in sample.rollouts:
+                optimizer.backward(rollout.target, _feedback(rollout, optimizer, self.plan))
+            asked.extend((sample, each) for each in _several(optimizer, count))
+        usage = Totals()
+        with collecting(usage), collecting(self.usage):
+            outcomes = self._proposals([optimizer for _, optimizer in asked])
+        made: list[ModuleCandidate] = []
+        for (sample, _), outcome in zip(asked, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                self.errors.append(outcome)
+            elif outcome:
+                values = sample.stage.translated(outcome)
+                reason = f"reflection on {len(sample.rollouts)} examples of candidate {sample.candidate.number}"
+                made.append(self.new(values, parents=[sample.candidate], reason=reason))
+        _share(made, usage)
+        return made
+
+    def evaluate(
+        self,
+        candidates: Sequence[ModuleCandidate],
+        places: Iterable[int] | None = None,
+        *,
+        split: str | None = None,
+        repeats: int = 1,
+    ) -> None:
+        """Score candidates on examples; what was scored as often already is left out.
+
+        Args:
+            candidates: the results are in their `table(split)`.
+            places: of the examples; None for all.
+            split: "train", "validate" or "test"; by default the one that candidates are compared on.
+            repeats: how many scores each candidate is to have on each example, for noisy ones.
+
+        Raises:
+            Exhausted: that would be more than the plan allows.
+            Exception: as for `Evaluator.evaluations`.
+        """
+        split = self.validation if split is None else split
+        data = self.data.split(split)
+        chosen = list(range(len(data)) if places is None else places)
+        wanted = [
+            (candidate, place, sample)
+            for candidate in {id(each): each for each in candidates}.values()
+            for place in chosen
+            for sample in range(candidate.table(split).count(place), repeats)
+        ]
+        if split != "test":
+            self._reserve(len(wanted))
+        for some in self._in_turns(wanted):
+            involved = list({id(candidate): candidate for candidate, _, _ in some}.values())
+            stages = dict(zip(map(id, involved), self._staged(involved), strict=True))
+            requests = [
+                Request(stages[id(candidate)].module, data[place][0], data[place][1], sample)
+                for candidate, place, sample in some
+            ]
+            with self._paid_by(involved):
+                found = self.evaluator.evaluations(requests, self.guide, judging=self._judging())
+                for (candidate, place, _), evaluation in zip(some, found, strict=True):
+                    self.archive.score(candidate, split, place, self._score(evaluation.score))
+                    candidate.cost["seconds"] = candidate.cost.get("seconds", 0.0) + evaluation.seconds
+                    self._count(evaluation, split)
+
+    def replace_best(self, candidate: ModuleCandidate) -> None:
+        """Let a candidate be the one that the run would end with."""
+        self.best = candidate
+        self.counts.improved = self.counts.steps + 1
+
+    # ---- parts that a run with a folder does otherwise
+
+    def _rollouts(self, requests: Sequence[Request]) -> Iterator[Rollout]:
+        return self.evaluator.rollouts(requests, self.guide)
+
+    def _proposals(self, optimizers: Sequence[Optimizer]) -> list[Any]:
+        return list(propose_jointly(optimizers)) if optimizers else []
+
+    # ---- internals
+
+    def _judging(self) -> Any:
+        return "metric" if self.plan.objective_config is None else "scores"
+
+    def _reserve(self, count: int) -> None:
+        if self.remaining is not None and count > self.remaining:
+            raise Exhausted
+
+    def _count(self, evaluation: Evaluation, split: str) -> None:
+        if split != "test" and not evaluation.cached:
+            self.counts.evaluations += 1
+
+    def _score(self, score: Any) -> Score:
+        if score is None:
+            config = self.plan.objective_config
+            return self.plan.lowest if config is None else {config.score_key: self.plan.lowest}
+        return score  # type: ignore[no-any-return]
+
+    def _staged(self, candidates: Sequence[ModuleCandidate]) -> Sequence[Stage]:
+        stages = self.stages.first(len(candidates))
+        if len(stages) < len(candidates):
+            raise ValueError(f"{len(candidates)} candidates cannot be in place at once: the program cannot be copied.")
+        for place, (stage, candidate) in enumerate(zip(stages, candidates, strict=True)):
+            stage.put(candidate)
+            self._in_place[place] = candidate
+        return stages
+
+    def _in_turns(self, wanted: list[Any]) -> Iterator[list[Any]]:
+        """All at once, or one candidate after the other where the program cannot be copied."""
+        if self.stages.copyable:
+            if wanted:
+                yield wanted
+            return
+        for candidate in {id(each[0]): each[0] for each in wanted}.values():
+            yield [each for each in wanted if each[0] is candidate]
+
+    @contextmanager
+    def _paid_by(self, candidates: Sequence[ModuleCandidate]) -> Iterator[None]:
+        usage = Totals()
+        with collecting(usage), collecting(self.usage):
+            yield
+        _share(candidates, usage)
+        for candidate in candidates:
+            self.archive.touch(candidate)
+
+
+def _several(optimizer: Optimizer, count: int) -> Iterator[Optimizer]:
+    """The optimizer itself and copies of it, for the same parameters and so for the same feedback."""
+    copies = [copy.deepcopy(optimizer) for _ in range(count - 1)]
+    yield optimizer
+    yield from copies
+
+
+def _feedback(rollout: Rollout, optimizer: Optimizer, plan: Plan) -> Any:
+    number = to_scalar_score(rollout.score, plan.objective_config)
+    words = rollout.feedback
+    if optimizer.reads_scores:
+        return number, words
+    return f"Score: {number:g}" if words is None or words == "" else words
+
+
+def _share(candidates: Sequence[ModuleCandidate], usage: Totals) -> None:
+    """Let candidates bear equal parts of what model calls took."""
+    for candidate in candidates:
+        tokens = usage.prompt_tokens + usage.completion_tokens
+        for name, amount in (("calls", usage.calls), ("tokens", tokens), ("usd", usage.usd)):
+            if amount:
+                candidate.cost[name] = candidate.cost.get(name, 0.0) + amount / len(candidates)
