@@ -41,6 +41,7 @@ def counted(query, response, reference):
 
 
 def searching(kind=BasicSearch, program=None, **options):
+    """An algorithm for the program that cuts."""
     program = program or cutter()
     optimizer = Nudge(program.parameters())
     return kind(program, optimizer, logger=Kept(), **options)
@@ -124,7 +125,8 @@ def test_budget_ends_the_run():
 
     class Asking(Nudge):
         def _propose(self):
-            yield [Request([{"role": "user", "content": "which way?"}])]
+            (reply,) = yield [Request([{"role": "user", "content": "which way?"}])]
+                assert reply.text
             return {each: each.data + 1 for each in self.parameters if each.feedback}
 
     program = cutter()
