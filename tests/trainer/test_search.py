@@ -126,7 +126,7 @@ def test_budget_ends_the_run():
     class Asking(Nudge):
         def _propose(self):
             (reply,) = yield [Request([{"role": "user", "content": "which way?"}])]
-                assert reply.text
+            assert reply.text
             return {each: each.data + 1 for each in self.parameters if each.feedback}
 
     program = cutter()
