@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 from collections.abc import Callable
@@ -10,12 +9,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from opto.trainer.guides.base import shown
+from opto.trainer.printable import printable
 from opto.trainer.progress.besides import alone
 
 __all__ = ["Terminal"]
 
 _ONE_AT_A_TIME = threading.Lock()
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class Terminal:
@@ -59,7 +58,7 @@ class Terminal:
 
     def show(self, title: str, value: Any, limit: int = 10_000) -> None:
         """A value under a title; what would steer the terminal is written out."""
-        self.say(f"--- {title}\n{_CONTROLS.sub(_written_out, shown(value, limit))}")
+        self.say(f"--- {title}\n{printable(shown(value, limit))}")
 
     def say(self, text: str) -> None:
         """A text as it is."""
@@ -79,7 +78,3 @@ class Terminal:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Terminal:
         return self  # there is one person
-
-
-def _written_out(found: re.Match[str]) -> str:
-    return found.group().encode("unicode_escape").decode("ascii")

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import IO, Protocol
 
-from opto.trainer.progress.words import View, clean, sentence
+from opto.trainer.printable import printable
+from opto.trainer.progress.words import View, sentence
 
 __all__ = ["Display", "Lines", "Quiet"]
 
@@ -82,7 +83,7 @@ class Lines:
 
     def note(self, text: str) -> None:
         """Write the text."""
-        say(self._stream, clean(text))
+        say(self._stream, text)
 
     def stop(self) -> None:
         """Write the last line."""
@@ -90,9 +91,8 @@ class Lines:
 
 
 def say(stream: IO[str], text: str) -> None:
-    """Write a line, with `?` for what the stream cannot encode; a stream that is closed or broken gets nothing."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    text = text.encode(encoding, "replace").decode(encoding)
+    """Write a line; a stream that is closed or broken gets nothing."""
+    text = printable(text, encoding=getattr(stream, "encoding", None))
     with contextlib.suppress(OSError, ValueError):  # a run does not end because nobody reads of it
         stream.write(f"{text}\n")
         stream.flush()

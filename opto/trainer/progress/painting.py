@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable
 
 from opto.errors import OptoWarning
-from opto.trainer.progress.words import View, clean
+from opto.trainer.printable import printable
+from opto.trainer.progress.words import View
 
 __all__ = ["Painter"]
 
@@ -62,7 +63,7 @@ class Painter(ABC):
     def note(self, text: str) -> None:
         """Have some lines shown that stay; they are drawn at once."""
         if os.getpid() == self._process:
-            self._notes.append(clean(text))
+            self._notes.append(printable(text))
             self._wake.put(None)
 
     def stop(self) -> None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from opto.trainer.printable import printable
 from opto.trainer.progress.pace import Left
 from opto.trainer.progress.status import Status
 
-__all__ = ["Piece", "View", "clean", "duration", "joined", "lines", "money", "sentence", "short"]
+__all__ = ["Piece", "View", "duration", "joined", "lines", "money", "sentence", "short"]
 
 Piece = tuple[str, str]
 """A text and its style: "", "bold", "dim" or "green"."""
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _WIDEST_BAR, _NARROWEST_BAR = 40, 8
 _BY = {"usd": "money", "tokens": "tokens", "calls": "calls", "evaluations": "evaluations", "seconds": "time"}
 
@@ -40,7 +39,7 @@ def lines(view: View, width: int, encoding: str = "utf-8") -> list[list[Piece]]:
     signs = _UNICODE if encoding.lower().replace("-", "").startswith("utf") else _ASCII
     first = _head(view, width, signs)
     rest = _packed(list(_facts(view)), width, signs.dot)
-    told = [[(clean(view.status.event, one_line=True), "")]] if view.status.event else []
+    told = [[(printable(view.status.event, one_line=True), "")]] if view.status.event else []
     shown = [first, *([(text, "")] for text in rest), *told]
     return [
         [(text.encode(encoding, "replace").decode(encoding, "replace"), style) for text, style in line]
@@ -54,22 +53,12 @@ def sentence(view: View) -> str:
     if view.left is not None and not view.ended:
         parts.append(_left(view.left))
     text = ", ".join(part for part in parts if part)
-    return f"{text}: {clean(view.status.event, one_line=True)}" if view.status.event else text
+    return f"{text}: {printable(view.status.event, one_line=True)}" if view.status.event else text
 
 
 def joined(line: Sequence[Piece]) -> str:
     """The text of a line."""
     return "".join(text for text, _ in line)
-
-
-def clean(text: object, *, one_line: bool = False) -> str:
-    """A text from outside, with what would steer a terminal written out."""
-    words = " ".join(str(text).split()) if one_line else str(text)
-    return _CONTROLS.sub(_written_out, words).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _written_out(found: re.Match[str]) -> str:
-    return found.group().encode("unicode_escape").decode("ascii")
 
 
 def duration(seconds: float) -> str:
@@ -188,7 +177,7 @@ def _plural(number: int, word: str) -> str:
 def _score(best: float | Mapping[str, float] | None) -> str:
     """A score in words, "" for none; before the first one, searches keep minus infinity."""
     if isinstance(best, Mapping):
-        return ", ".join(f"{clean(name, one_line=True)} {value:.4g}" for name, value in best.items())
+        return ", ".join(f"{printable(name, one_line=True)} {value:.4g}" for name, value in best.items())
     return f"{best:.4g}" if best is not None and math.isfinite(best) else ""
 
 
