@@ -358,7 +358,7 @@ def test_a_time_out_is_a_failure() -> None:
             hanging.wait(30)
         return 1
 
-    with Evaluator(timeout=0.2, retries=0) as evaluator:
+    with Evaluator(timeout=1.0, retries=0) as evaluator:
         result = IterativeDecoding(program, nearness, candidates=3, rounds=0, evaluator=evaluator).decode(1, 1)
     hanging.set()
     assert sorted(str(each.failure) for each in result.attempts) == ["None", "None", "timeout"]
