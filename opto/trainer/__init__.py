@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from opto.trainer.decoding import IterativeDecoding
     from opto.trainer.evaluators import evaluate, evaluate_vector
     from opto.trainer.guide import Guide, as_guide
+    from opto.trainer.interrupts import Interrupts
     from opto.trainer.loader import DataLoader
     from opto.trainer.objectives import ObjectiveConfig
+    from opto.trainer.progress import Progress, Status
     from opto.trainer.results import ResultCache
     from opto.trainer.rollouts import Evaluator, Request
     from opto.trainer.sampler import Sampler
@@ -23,10 +25,13 @@ __all__ = [
     "Evaluator",
     "Guide",
     "IterativeDecoding",
+    "Interrupts",
     "ObjectiveConfig",
+    "Progress",
     "Request",
     "ResultCache",
     "Sampler",
+    "Status",
     "as_dataset",
     "as_guide",
     "evaluate",
@@ -39,10 +44,13 @@ _LAZY = {
     "Evaluator": "rollouts",
     "Guide": "guide",
     "IterativeDecoding": "decoding",
+    "Interrupts": "interrupts",
     "ObjectiveConfig": "objectives",
+    "Progress": "progress",
     "Request": "rollouts",
     "ResultCache": "results",
     "Sampler": "sampler",
+    "Status": "progress",
     "as_dataset": "datasets",
     "as_guide": "guide",
     "evaluate": "evaluators",
