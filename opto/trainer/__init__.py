@@ -8,6 +8,7 @@ from opto.lazy import lazy_names
 
 if TYPE_CHECKING:
     from opto.trainer.datasets import Dataset, as_dataset
+    from opto.trainer.decoding import IterativeDecoding
     from opto.trainer.evaluators import evaluate, evaluate_vector
     from opto.trainer.guide import Guide, as_guide
     from opto.trainer.loader import DataLoader
@@ -21,6 +22,7 @@ __all__ = [
     "Dataset",
     "Evaluator",
     "Guide",
+    "IterativeDecoding",
     "ObjectiveConfig",
     "Request",
     "ResultCache",
@@ -36,6 +38,7 @@ _LAZY = {
     "Dataset": "datasets",
     "Evaluator": "rollouts",
     "Guide": "guide",
+    "IterativeDecoding": "decoding",
     "ObjectiveConfig": "objectives",
     "Request": "rollouts",
     "ResultCache": "results",

@@ -31,7 +31,17 @@ class Kept(BaseLogger):
         self.entries.append((name, data, step))
 
 
+CALLS = []
+
+
+def counted(query, response, reference):
+    """The guide, counting its calls."""
+    CALLS.append(response)
+    return closeness(query, response, reference)
+
+
 def searching(kind=BasicSearch, program=None, **options):
+    """An algorithm for the program that cuts."""
     program = program or cutter()
     optimizer = Nudge(program.parameters())
     return kind(program, optimizer, logger=Kept(), **options)
@@ -97,7 +107,11 @@ def test_validation_and_test_examples():
     """Candidates are compared on the validation examples, and the held-out score is measured at the end only."""
     validation = {"inputs": ["abcdefgh"], "infos": ["abc"]}
     outcome = searching().train(
-        closeness, DATA, validate_dataset=validation, test_dataset={"inputs": ["klmnopqr"], "infos": ["kl"]}, num_steps=6
+        closeness,
+        DATA,
+        validate_dataset=validation,
+        test_dataset={"inputs": ["klmnopqr"], "infos": ["kl"]},
+        num_steps=6,
     )
     assert outcome.best.table("validate").mean() == 1.0
     assert list(outcome.best.table("test")) == [0]
@@ -111,7 +125,8 @@ def test_budget_ends_the_run():
 
     class Asking(Nudge):
         def _propose(self):
-            yield [Request([{"role": "user", "content": "which way?"}])]
+            (reply,) = yield [Request([{"role": "user", "content": "which way?"}])]
+            assert reply.text
             return {each: each.data + 1 for each in self.parameters if each.feedback}
 
     program = cutter()
@@ -187,7 +202,10 @@ def test_same_run_for_the_same_seed(threads):
     runs = [
         searching(num_threads=each).train(closeness, DATA, num_steps=6, batch_size=2, seed=3) for each in (1, threads)
     ]
-    told = [[(each.values, each.verdict, dict(each.table("train").items())) for each in run.archive] for run in runs]
+    told = [
+        [(list(each.values.values()), each.verdict, dict(each.table("train").items())) for each in run.archive]
+        for run in runs
+    ]
     assert told[0] == told[1]
 
 
@@ -243,7 +261,7 @@ def test_saved_and_gone_on_with(tmp_path):
     second = searching()
     outcome = second.train(closeness, DATA, num_steps=7, batch_size=2, run_dir=tmp_path / "parts", resume=True)
     told = [
-        [(each.number, each.values, each.status, each.verdict, each.step) for each in run.archive]
+        [(each.number, list(each.values.values()), each.status, each.verdict, each.step) for each in run.archive]
         for run in (expected, outcome)
     ]
     assert told[0] == told[1]
@@ -283,17 +301,12 @@ def test_what_a_killed_step_left_behind(tmp_path):
 
 def test_no_evaluation_is_paid_for_twice(tmp_path):
     """What the folder of an earlier, equal run has, is not run again."""
-    calls = []
-
-    def guide(query, response, reference):
-        calls.append(response)
-        return closeness(query, response, reference)
-
-    searching().train(guide, DATA, num_steps=3, batch_size=2, run_dir=tmp_path)
+    CALLS.clear()
+    searching().train(counted, DATA, num_steps=3, batch_size=2, run_dir=tmp_path)
     os.remove(tmp_path / "state.json")
-    before = len(calls)
-    searching().train(guide, DATA, num_steps=3, batch_size=2, run_dir=tmp_path)
-    assert len(calls) - before == 6  # the rollouts for feedback, whose graphs are needed
+    before = len(CALLS)
+    searching().train(counted, DATA, num_steps=3, batch_size=2, run_dir=tmp_path)
+    assert len(CALLS) - before == 6  # the rollouts for feedback, whose graphs are needed
 
 
 def test_listeners_hear_of_each_step():
