@@ -182,9 +182,7 @@ class Budget:
         """`reserve` without blocking the event loop."""
         return await areserve(paying, WorstCase(model, messages, options))
 
-    def charge(
-        self, account: str, *, usd: float = 0.0, tokens: int = 0, calls: int = 0, seconds: float = 0.0
-    ) -> None:
+    def charge(self, account: str, *, usd: float = 0.0, tokens: int = 0, calls: int = 0, seconds: float = 0.0) -> None:
         """Count as spent what was spent on something before, in a process that is gone.
 
         From then on `spent_on(account)` is that and all that is spent. A second charge to the same account changes

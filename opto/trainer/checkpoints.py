@@ -240,8 +240,15 @@ def _line(news: dict[str, Any]) -> bytes:
 
 def _read(path: Path) -> dict[str, Any]:
     state = codec.load(path, kind=_KIND)
-    whole = isinstance(state, dict) and state.keys() >= _NEEDED and type(state["size"]) is int
-    ended = state.get("ended") if whole else None
-    if not whole or not (ended is None or isinstance(ended, dict) and ended.get("state", {}).keys() >= _NEEDED - {"run"}):
+    if not _is_whole(state, _NEEDED) or not ("ended" not in state or _is_end(state["ended"])):
         raise FileFormatError(f"{path}: it must hold the state of a training run.")
     return dict(state)
+
+
+def _is_whole(state: Any, needed: frozenset[str]) -> bool:
+    return isinstance(state, dict) and state.keys() >= needed and type(state["size"]) is int and state["size"] >= 0
+
+
+def _is_end(ended: Any) -> bool:
+    known = isinstance(ended, dict) and ended.keys() >= {"reason", "notes", "limits", "state"}
+    return known and _is_whole(ended["state"], _NEEDED - {"run"})
