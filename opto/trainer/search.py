@@ -53,6 +53,15 @@ class Ending:
     interrupted: bool = False
 
 
+@dataclass(frozen=True)
+class Workload:
+    """How much a run will do: evaluations and proposals of a step, from to, and evaluations before the first one."""
+
+    evaluations: tuple[float, float]
+    proposals: tuple[float, float]
+    before: float
+
+
 class Search(Trainer):
     """Searches for better values of a program's parameters.
 
@@ -235,6 +244,19 @@ class Search(Trainer):
         candidates = self.screening.keep(run, candidates)
         if candidates:
             self.acceptance.judge(run, candidates)
+
+    def workload(self, plan: Plan, compared: int) -> Workload:
+        """How much a run will do, for an estimate before it begins.
+
+        Args:
+            plan: how far it goes.
+            compared: how many examples candidates are compared on.
+        """
+        judging = getattr(self.acceptance, "evaluations", None)
+        judged = judging(plan, compared) if judging is not None else (0, (1 + plan.num_proposals) * compared)
+        feedback = plan.batch_size
+        before = compared if type(self).begin is not Search.begin else 0
+        return Workload((feedback + judged[0], feedback + judged[1]), (0, plan.num_proposals), before)
 
     # ---- internals
 
