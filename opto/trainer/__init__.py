@@ -1,4 +1,4 @@
-"""Data, guides and evaluation: what a program is trained on, and how its responses are judged."""
+"""Training: what a program is trained on, how its responses are judged, and how it gets better."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from opto.trainer.loader import DataLoader
     from opto.trainer.objectives import ObjectiveConfig
     from opto.trainer.progress import Progress, Status
+    from opto.trainer.outcomes import Outcome
+    from opto.trainer.references import rebuildable
     from opto.trainer.results import ResultCache
+    from opto.trainer.resuming import resume
     from opto.trainer.rollouts import Evaluator, Request
     from opto.trainer.sampler import Sampler
+    from opto.trainer.training import estimate, train
 
 __all__ = [
     "DataLoader",
@@ -28,14 +32,19 @@ __all__ = [
     "Interrupts",
     "ObjectiveConfig",
     "Progress",
+    "Outcome",
     "Request",
     "ResultCache",
     "Sampler",
     "Status",
     "as_dataset",
     "as_guide",
+    "estimate",
     "evaluate",
     "evaluate_vector",
+    "rebuildable",
+    "resume",
+    "train",
 ]
 
 _LAZY = {
@@ -47,14 +56,19 @@ _LAZY = {
     "Interrupts": "interrupts",
     "ObjectiveConfig": "objectives",
     "Progress": "progress",
+    "Outcome": "outcomes",
     "Request": "rollouts",
     "ResultCache": "results",
     "Sampler": "sampler",
     "Status": "progress",
     "as_dataset": "datasets",
     "as_guide": "guide",
+    "estimate": "training",
     "evaluate": "evaluators",
     "evaluate_vector": "evaluators",
+    "rebuildable": "references",
+    "resume": "resuming",
+    "train": "training",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _LAZY)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.plan import Plan
 from opto.trainer.run import Run
 
 __all__ = ["Acceptance", "Always", "OnValidation", "challenge", "drawn_places"]
@@ -42,6 +43,10 @@ class Always:
             run.archive.accept(each, "without evaluation")
             run.replace_best(each)
 
+    def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
+        """None; see `Search.workload`."""
+        return 0, 0
+
 
 class OnValidation:
     """Accepts what is better than the best candidate on the validation examples.
@@ -60,6 +65,11 @@ class OnValidation:
         by_score = sorted(candidates, key=lambda each: (-each.table(run.validation).mean(places), each.number))
         for each in by_score:
             challenge(run, each, places)
+
+    def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
+        """Those of a step, the least and the most; see `Search.workload`."""
+        places = compared if self.places is None else min(self.places, compared)
+        return 0, places * (plan.num_proposals if self.places is None else 1 + plan.num_proposals)
 
 
 def challenge(run: Run, candidate: ModuleCandidate, places: Sequence[int]) -> bool:
