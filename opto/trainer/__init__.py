@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from opto.trainer.interrupts import Interrupts
     from opto.trainer.loader import DataLoader
     from opto.trainer.objectives import ObjectiveConfig
-    from opto.trainer.progress import Progress, Status
     from opto.trainer.outcomes import Outcome
+    from opto.trainer.progress import Progress, Status
     from opto.trainer.references import rebuildable
     from opto.trainer.results import ResultCache
     from opto.trainer.resuming import resume
