@@ -103,9 +103,9 @@ _POSTAGE = '''def postage(weight: int, far: bool) -> int:
     return price
 '''
 
-_GRADE = '''def grade(points: int, late: bool) -> int:
-    """1 from 90 points on, 2 from 75 on, 3 from 50 on, else 4; whoever is late loses 5 points."""
-    if late:
+_GRADE = '''def grade(points: int, late: int) -> int:
+    """1 from 90 points on, 2 from 75 on, 3 from 50 on, else 4; 5 points less from 1 day late on."""
+    if late > 0:
         points = points - 5
     if points >= 90:
         return 1
@@ -155,6 +155,6 @@ BROKEN = [
         "the grade for a number of points",
         _GRADE,
         (("points - 5", "points + 5"), (">= 75", ">= 74"), ("points >= 50", "points > 50")),
-        [*product([*range(40, 60), *range(70, 100, 2), 73, 74, 75, 79, 89, 90, 95], [True, False]), (74, False)],
+        [*product([45, 49, 50, 51, 54, 55, 56, 60, 73, 74, 75, 78, 79, 80, 89, 90, 94, 95], range(4))],
     ),
 ]

@@ -10,7 +10,7 @@ from problem_set import BUDGET, CASES, PROBLEMS, SIZES
 from simulation import Simulation
 from training_problem import Meter, TrainingProblem
 
-__all__ = ["outcome", "workloads"]
+__all__ = ["Contestant", "outcome", "workloads"]
 
 Contestant = Callable[[TrainingProblem, Meter, Any, int], Mapping[str, Any]]
 """From a problem, the meter of its evaluations, a model and a seed to what else there is to report. It calls

@@ -6,7 +6,7 @@ import linecache
 from functools import partial
 from typing import Any
 
-from contest import workloads
+from contest import Contestant, workloads
 from simulation import Simulation
 from simulation.limits import limited
 from training_problem import Example, Meter, Parameter, TrainingProblem
@@ -139,7 +139,7 @@ def _by_hand(problem: TrainingProblem, meter: Meter, model: Any, seed: int, *, m
             steps += 1
 
 
-CONTESTANTS = {
+CONTESTANTS: dict[str, Contestant] = {
     "OptoPrime by hand": _by_hand,
     "OptoPrime by hand (no memory)": partial(_by_hand, memory=0),
 }
