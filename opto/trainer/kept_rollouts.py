@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
 from opto.errors import ExecutionError, FileFormatError, RolloutTimeoutError, WorkerError
+from opto.runs.codec.trees import to_tree
 from opto.trace.graphs_as_text import graph_as_text, graph_from_text
 from opto.trace.nodes import Node
 from opto.trainer.dispatching import Outcome
@@ -19,6 +21,7 @@ from opto.trainer.work import Report
 
 __all__ = ["KeptRollouts"]
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _ENDS: dict[str, type[Exception]] = {"timeout": RolloutTimeoutError, "worker": WorkerError}
 
 
@@ -52,10 +55,10 @@ class KeptRollouts:
         try:
             parts = ["rollout", self._identity(request.agent)]
             parts += ["" if each is None else self._identity(each) for each in self._others]
-            parts.append(fingerprint((request.x, request.info, request.sample)))
+            parts.append(_text_of((request.x, request.info, request.sample)))
         except TypeError:
             return None
-        return self._journal.place(hashlib.sha256("\n".join(parts).encode()).hexdigest())
+        return self._journal.place(hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest())
 
     def taken(self, place: Place | None, request: Request) -> Outcome | None:
         """The outcome of a rollout as it was kept, made zero times; None where it is to be made."""
@@ -131,6 +134,14 @@ class KeptRollouts:
             links = ProgramLinks(request.agent, self._others, shared=self._shared)
             self._programs[id(request.agent)] = links  # which keeps the program, so that no other gets its id
         return _RequestLinks(links, request, self._journal)
+
+
+def _text_of(example: Any) -> str:
+    """A text that tells an example from others: its own text form, which is quick to make, or else a fingerprint."""
+    try:
+        return _ENCODER.encode(to_tree(example))
+    except (TypeError, ValueError):
+        return fingerprint(example)
 
 
 class _RequestLinks:

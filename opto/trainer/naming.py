@@ -23,7 +23,7 @@ _PREFIX = f"{_SCOPE}/"
 
 def provisional() -> name_scope:
     """A block whose nodes are named for good by `numbered`, later."""
-    return name_scope(_SCOPE)
+    return name_scope(_SCOPE, lasting=True)
 
 
 def is_provisional(node: Node[Any]) -> bool:
@@ -44,7 +44,8 @@ def numbered(output: Any) -> None:
         for node in ancestors([top]):
             seen.add(id(node))
             if is_provisional(node):
-                node._base = prefix + node._base[len(_PREFIX) :]
+                rest = node._base[len(_PREFIX) :]
+                node._base = rest[1:] if rest.startswith("/") else prefix + rest  # in a scope of the program's own
                 node._index = GRAPH.number(node._base)
                 GRAPH.register(node)
             inner = inner_output(node) if node._info is not None else None

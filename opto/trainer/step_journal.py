@@ -31,6 +31,7 @@ __all__ = ["Place", "StepJournal"]
 _ENTRY = re.compile(rb'\{"key":"([0-9a-f]{64})","number":(\d+),"(?:rollout|reply)":')
 _OPERATION = re.compile(rb'\{"operation":(\d+),"words":')
 _STEP = re.compile(rb'\{"step":(\d+)\}')
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _MOST_KNOWN = 1000
 
 
@@ -269,7 +270,7 @@ def _written(content: Any) -> bytes:
         TypeError: it is no JSON data.
         ValueError: it holds a secret, without which it would be something else.
     """
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    text = _ENCODER.encode(content).encode("utf-8", "surrogatepass")
     if redact_json(text) is not text:
         raise ValueError("it holds a key or token, which is not written")
     return text

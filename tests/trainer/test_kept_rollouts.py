@@ -18,7 +18,7 @@ from opto.errors import UnreachedFeedbackWarning
 from opto.llm import FromCallable
 from opto.optimizers import OptoPrime, OptoPrimeV2, TextGrad
 from opto.testing import Scripted
-from opto.trace import GRAPH, ExecutionError, Map, Module, ParameterNode, Seq, bundle, model, node
+from opto.trace import GRAPH, ExecutionError, Map, Module, ParameterNode, Seq, bundle, model, name_scope, node
 from opto.trace import operators as ops
 from opto.trainer.executors import LoopExecutor, process_pool
 from opto.trainer.rollouts import Evaluator, Request
@@ -211,11 +211,23 @@ class Speaker:
         return x.upper()
 
 
+class Scoped(Made):
+    """Names its nodes in scopes of its own."""
+
+    def __init__(self):
+        self.a = node("a", trainable=True, name="a")
+
+    def run(self, x):
+        with name_scope("inner"):
+            y = self.a + x
+        return measured(y, UNIT)
+
+
 def programs():
     """Programs by name, with the examples to run them on."""
     some = ["one", "two words", "\u00fc\u2028\x00 " + "long " * 50]
     fails = ["bundle", "operator", "key", "inner"]
-    kinds = (Operators, Bundles, Nested, Containers, Asking, Arrays, shouter, async_shouter)
+    kinds = (Operators, Bundles, Nested, Containers, Asking, Arrays, Scoped, shouter, async_shouter)
     found = {kind.__name__: (kind, some) for kind in kinds}
     found["Failing"] = Failing, fails
     found["Returning"] = Returning, ["parameter", "pair", "text", "else"]
