@@ -7,8 +7,8 @@
 #   make demo PART=code             one part: classify, code, numbers, questions
 #   make demo PART=classify ARGS='--seeds 5'   its search five times, with the mean
 #   make test-local                 the tests that need the local model
-#   make stress                     texts that attack prompts, kills while saving, fuzzing, a server that fails half of the time;
-#                                   ARGS='--kills 50 --seconds 60 --steps 200' for less
+#   make stress                     texts that attack prompts, kills while saving and while training, fuzzing, a server that fails
+#                                   half of the time; ARGS='--kills 50 --trainings 10 --seconds 60 --steps 200' for less
 #   make attack                     hostile programs by every runner, and without a wall; ARGS='--family pipe' for some
 #   make test-cluster               evaluation through real clusters of Dask and Ray on this machine
 #   make test-stress                the last of these alone: 2,000 steps
