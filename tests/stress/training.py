@@ -130,7 +130,7 @@ def main() -> int:
     for name, each in expected.items():
         sys.stdout.write(
             f"{name} without a kill: {each.told['evaluations']} evaluations, {each.executed} runs of the program, "
-            f"score {each.told['score']:.4g}, {each.seconds:.1f} s\n"
+            f"score {each.told['score']}, {each.seconds:.1f} s\n"
         )
     draw = random.Random(options.seed)
     kills = [(name, draw.uniform(0, expected[name].seconds)) for name, _ in zip(cycle(names), range(options.kills))]
