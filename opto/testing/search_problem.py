@@ -94,12 +94,14 @@ class Tinkerer(Model):
     Args:
         competence: the probability that an answer adds skills that were missing.
         clumsiness: the probability that it loses another one meanwhile.
-        seed: of all that is left to chance; an answer depends on it, the request and how many equal ones came before.
+        seed: of all that is left to chance. An answer depends on it, on the request, and on how many equal ones came
+            before among those that were sent together: nothing else is remembered, so a run can be gone on with.
     """
 
     def __init__(self, competence: float = 0.6, clumsiness: float = 0.3, seed: int = 0) -> None:
         self.competence, self.clumsiness, self.seed = competence, clumsiness, seed
         self._seen: dict[str, int] = {}
+        self._answered = False
         self._lock = threading.Lock()
 
     def reserve(self, messages: Messages, **options: Any) -> dict[str, Any]:
@@ -108,22 +110,25 @@ class Tinkerer(Model):
             return {}
         key = json.dumps(list(messages))
         with self._lock:
+            if self._answered:  # those that are sent together are all reserved before the first is answered
+                self._seen.clear()
+                self._answered = False
             self._seen[key] = self._seen.get(key, 0) + 1
             return {"occurrence": self._seen[key] - 1}
 
     def complete(self, messages: Messages, **options: Any) -> Any:
-        """New texts by name, as JSON."""
+        """New texts by kind, as JSON."""
+        self._answered = True
         asked = json.loads(messages[0]["content"])
         draw = random.Random(f"{self.seed}/{json.dumps(list(messages))}/{options.get('occurrence', 0)}")
         texts: dict[str, str] = asked["texts"]
-        kinds = {name: name[len("text_")] for name in texts}
-        missing = [skill for skill in asked["missing"] if skill[0] in kinds.values()]
+        missing = [skill for skill in asked["missing"] if skill[0] in texts]
         good = bool(missing) and draw.random() < self.competence
         changed = {name: text.split() for name, text in texts.items()}
         if good:
             added = draw.sample(missing, min(2, len(missing)))
-            for name, kind in kinds.items():
-                changed[name] += [skill for skill in added if skill[0] == kind]
+            for name in texts:
+                changed[name] += [skill for skill in added if skill[0] == name]
         if not good or draw.random() < self.clumsiness:
             name = draw.choice(sorted(texts))
             if changed[name]:
@@ -156,7 +161,7 @@ class Apprentice(Optimizer):
         """One request."""
         told = [str(feedback) for _, feedback in self.trace_graph.feedback_by_output]
         missing = sorted({word for each in told if each.startswith("missing") for word in each.split()[1:]})
-        free = {each.py_name: each for each in self._free()}
+        free = {each.py_name[len("text_")]: each for each in self._free()}  # without the number that names end in
         question = {"step": self.steps, "missing": missing, "texts": {name: each.data for name, each in free.items()}}
         replies = yield [Request([{"role": "user", "content": json.dumps(question)}])]
         return {free[name]: text for name, text in json.loads(replies[0].text).items()}
