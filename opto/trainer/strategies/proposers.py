@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from opto.optimizers.few_shot import FewShot
 from opto.optimizers.updates import same_value
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.objectives import to_scalar_score
 from opto.trainer.run import Run, Sample
+from opto.trainer.strategies.demonstrations import Demonstrations
 from opto.trainer.strategies.parents import draw_by_weight
 
 __all__ = ["FirstOf", "Merge", "Mixed", "Proposer", "Reflection", "merged"]
@@ -36,6 +38,10 @@ class Proposer(Protocol):
 class Reflection:
     """Runs the parents on training examples, sends the feedback back through their graphs, and asks the optimizer.
 
+    Where the optimizer is a `FewShot` and there are validation examples, sets of demonstrations are proposed as
+    candidates instead (`Demonstrations`): the optimizer's own competition of sets expects that whatever it proposes is
+    run next.
+
     Args:
         skip_perfect: whether a parent that has the highest score on all of the examples is left as it is, where the
             highest score is known (`score_range`).
@@ -50,6 +56,8 @@ class Reflection:
 
     def propose(self, run: Run, parents: Sequence[ModuleCandidate], places: Sequence[int]) -> list[ModuleCandidate]:
         """`num_proposals` candidates for each parent; all parents side by side where the program can be copied."""
+        if isinstance(run.stages[0].optimizer, FewShot) and run.data.validate is not None:
+            return Demonstrations(run.plan.num_proposals).propose(run, parents, places)
         at_once = len(parents) if run.stages.copyable else 1
         made: list[ModuleCandidate] = []
         only = self._chosen(run)
