@@ -187,25 +187,38 @@ class Run:
         Raises:
             Exception: as for `opto.optimizers.joint.propose_jointly`.
         """
-        asked: list[tuple[Sample, Optimizer]] = []
-        for sample in samples:
-            optimizer = sample.stage.optimizer
-            optimizer.zero_feedback()
-            for rollout in sample.rollouts:
-                optimizer.backward(rollout.target, _feedback(rollout, optimizer, self.plan))
-            asked.extend((sample, each) for each in _several(optimizer, count))
+        asked = [(sample, each) for sample in samples for each in _several(sample.stage.optimizer, count)]
+        return [made for made in self.ask(asked) if made is not None]
+
+    def ask(
+        self, asked: Sequence[tuple[Sample, Optimizer]], *, retain_graph: bool = False
+    ) -> list[ModuleCandidate | None]:
+        """The same, where it matters which optimizer made what.
+
+        Args:
+            asked: samples, and an optimizer for the parameters of each one's stage; a sample may come several times in
+                a row. All samples of one stage must be the same one, since its parameters hold the feedback.
+            retain_graph: whether feedback will be sent through the same graphs again.
+
+        Returns:
+            For each pair the new candidate; None where a proposal failed or changes nothing.
+
+        Raises:
+            Exception: as for `opto.optimizers.joint.propose_jointly`.
+        """
+        told: set[int] = set()
+        for sample, optimizer in asked:
+            if id(sample) not in told:
+                told.add(id(sample))
+                optimizer.zero_feedback()
+                for rollout in sample.rollouts:
+                    feedback = _feedback(rollout, optimizer, self.plan)
+                    optimizer.backward(rollout.target, feedback, retain_graph=retain_graph)
         usage = Totals()
         with collecting(usage), collecting(self.usage):
             outcomes = self._proposals([optimizer for _, optimizer in asked])
-        made: list[ModuleCandidate] = []
-        for (sample, _), outcome in zip(asked, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                self.errors.append(outcome)
-            elif outcome:
-                values = sample.stage.translated(outcome)
-                reason = f"reflection on {len(sample.rollouts)} examples of candidate {sample.candidate.number}"
-                made.append(self.new(values, parents=[sample.candidate], reason=reason))
-        _share(made, usage)
+        made = [self._proposed(sample, outcome) for (sample, _), outcome in zip(asked, outcomes, strict=True)]
+        _share([each for each in made if each is not None], usage)
         return made
 
     def evaluate(
@@ -267,6 +280,15 @@ class Run:
         return list(propose_jointly(optimizers)) if optimizers else []
 
     # ---- internals
+
+    def _proposed(self, sample: Sample, outcome: Any) -> ModuleCandidate | None:
+        if isinstance(outcome, Exception):
+            self.errors.append(outcome)
+            return None
+        if not outcome:
+            return None
+        reason = f"reflection on {len(sample.rollouts)} examples of candidate {sample.candidate.number}"
+        return self.new(sample.stage.translated(outcome), parents=[sample.candidate], reason=reason)
 
     def _judging(self) -> Any:
         return "metric" if self.plan.objective_config is None else "scores"
