@@ -214,26 +214,49 @@ class Run:
             Exception: as for `opto.optimizers.joint.propose_jointly`.
         """
         asked: list[tuple[Sample, Optimizer]] = []
-        allowed: list[list[Any] | None] = []
+        allowed: list[Iterable[Any] | None] = []
         for sample, chosen in zip(samples, only or [None] * len(samples), strict=True):
-            optimizer = sample.stage.optimizer
-            optimizer.zero_feedback()
-            for rollout in sample.rollouts:
-                optimizer.backward(rollout.target, _feedback(rollout, optimizer, self.plan))
-            asked.extend((sample, each) for each in _several(optimizer, count))
-            allowed.extend([None if chosen is None else sample.stage.standing_for(chosen)] * count)
+            several = list(_several(sample.stage.optimizer, count))
+            asked.extend((sample, each) for each in several)
+            allowed.extend([chosen] * len(several))
+        return [made for made in self.ask(asked, only=allowed) if made is not None]
+
+    def ask(
+        self,
+        asked: Sequence[tuple[Sample, Optimizer]],
+        *,
+        only: Sequence[Iterable[Any] | None] | None = None,
+        retain_graph: bool = False,
+    ) -> list[ModuleCandidate | None]:
+        """The same, where it matters which optimizer made what.
+
+        Args:
+            asked: samples, and an optimizer for the parameters of each one's stage; a sample may come several times in
+                a row. All samples of one stage must be the same one, since its parameters hold the feedback.
+            only: for each pair the parameters that may change, those of the program itself; None for all.
+            retain_graph: whether feedback will be sent through the same graphs again.
+
+        Returns:
+            For each pair the new candidate; None where a proposal failed or changes nothing.
+
+        Raises:
+            Exception: as for `opto.optimizers.joint.propose_jointly`.
+        """
+        told: set[int] = set()
+        allowed: list[list[Any] | None] = []
+        for (sample, optimizer), chosen in zip(asked, only or [None] * len(asked), strict=True):
+            allowed.append(None if chosen is None else sample.stage.standing_for(chosen))
+            if id(sample) not in told:
+                told.add(id(sample))
+                optimizer.zero_feedback()
+                for rollout in sample.rollouts:
+                    feedback = _feedback(rollout, optimizer, self.plan)
+                    optimizer.backward(rollout.target, feedback, retain_graph=retain_graph)
         usage = Totals()
         with collecting(usage), collecting(self.usage):
             outcomes = self._proposals([optimizer for _, optimizer in asked], allowed)
-        made: list[ModuleCandidate] = []
-        for (sample, _), outcome in zip(asked, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                self.errors.append(outcome)
-            elif outcome:
-                values = sample.stage.translated(outcome)
-                reason = f"reflection on {len(sample.rollouts)} examples of candidate {sample.candidate.number}"
-                made.append(self.new(values, parents=[sample.candidate], reason=reason))
-        _share(made, usage)
+        made = [self._proposed(sample, outcome) for (sample, _), outcome in zip(asked, outcomes, strict=True)]
+        _share([each for each in made if each is not None], usage)
         return made
 
     def evaluate(
@@ -296,6 +319,15 @@ class Run:
             return list(propose_jointly(optimizers, only=only)) if optimizers else []
 
     # ---- internals
+
+    def _proposed(self, sample: Sample, outcome: Any) -> ModuleCandidate | None:
+        if isinstance(outcome, Exception):
+            self.errors.append(outcome)
+            return None
+        if not outcome:
+            return None
+        reason = f"reflection on {len(sample.rollouts)} examples of candidate {sample.candidate.number}"
+        return self.new(sample.stage.translated(outcome), parents=[sample.candidate], reason=reason)
 
     def _judging(self) -> Any:
         return "metric" if self.plan.objective_config is None else "scores"

@@ -1,16 +1,20 @@
-"""Search with several candidates at a time: a beam, and a bandit over all."""
+"""Search with several candidates at a time: beams, and a bandit over all."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from opto.optimizers import Optimizer
 from opto.trace.modules import Module
+from opto.trainer.algorithms.priority_search import PrioritySearch
 from opto.trainer.loggers import BaseLogger
+from opto.trainer.outcomes import Outcome
 from opto.trainer.search import Search
 from opto.trainer.strategies.beams import Bandit, KeepBest
 from opto.trainer.strategies.parents import UCB, TopK
 from opto.trainer.strategies.screening import Distinct
 
-__all__ = ["Beam", "UCBSearch"]
+__all__ = ["Beam", "BeamSearch", "UCBSearch"]
 
 
 class Beam(Search):
@@ -96,3 +100,27 @@ class UCBSearch(Search):
             screening=Distinct(),
             acceptance=Bandit(first=first, rounds=rounds, batch=batch, exploration=exploration, capacity=capacity),
         )
+
+
+class BeamSearch(PrioritySearch):
+    """Keeps the best few candidates, and proposes new ones from each of them in every iteration.
+
+    Beam search over prompts as in ProTeGi (Pryzant et al. 2023, arXiv 2305.03495), with the feedback of traced runs
+    in the place of textual gradients. `num_proposals` new candidates are made from each one in the beam; of old and new
+    ones the best `beam_width` stay.
+    """
+
+    defaults = {"num_candidates": 4, "num_proposals": 4, "long_term_memory_size": 4}
+
+    def train(self, guide: Any, train_dataset: Any, *, beam_width: int | None = None, **options: Any) -> Outcome:
+        """As `PrioritySearch.train`.
+
+        Args:
+            guide: as there.
+            train_dataset: as there.
+            beam_width: how many candidates are kept, and explored; 4 by default.
+            **options: as there.
+        """
+        if beam_width is not None:
+            options = {**options, "num_candidates": beam_width, "long_term_memory_size": beam_width}
+        return super().train(guide, train_dataset, **options)
