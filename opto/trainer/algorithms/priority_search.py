@@ -10,7 +10,6 @@ from opto.optimizers import Optimizer
 from opto.trace.modules import Module
 from opto.trainer.algorithms.resuming import ResumableSearch
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.checkpoints import RunFolder
 from opto.trainer.exploration import Exploration, Samples, ScoresByObjective, blanked
 from opto.trainer.guides.functions import as_guide
 from opto.trainer.loggers import BaseLogger
@@ -20,6 +19,7 @@ from opto.trainer.outcomes import Outcome
 from opto.trainer.plan import Plan
 from opto.trainer.priorities import Memories, SearchParameters, comparable, scalar, standing
 from opto.trainer.saved_searches import Reporting
+from opto.trainer.session import Session
 
 __all__ = ["HeapMemory", "ModuleCandidate", "ParetoHeapMemory", "PrioritySearch", "SearchParameters"]
 
@@ -357,8 +357,8 @@ class PrioritySearch(ResumableSearch):
     def _strategies(self) -> dict[str, Any]:
         return {**super()._strategies(), "search": self}
 
-    def _commit(self, folder: RunFolder | None) -> None:
-        super()._commit(folder)
+    def _commit(self, session: Session) -> None:
+        super()._commit(session)
         run = self._run
         step = run.counts.steps
         if run.data.test is not None and self._reporting.tests(step) and step != self._tested:

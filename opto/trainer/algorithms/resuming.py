@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from opto.trace.modules import Module
-from opto.trainer.checkpoints import RunFolder
 from opto.trainer.outcomes import Outcome
 from opto.trainer.priorities import SearchParameters
 from opto.trainer.saved_searches import Reporting, SavedSearch, begin_anew
-from opto.trainer.search import Search
+from opto.trainer.search import Ending, Search
+from opto.trainer.session import Session
 
 __all__ = ["ResumableSearch"]
 
@@ -112,13 +112,13 @@ class ResumableSearch(Search):
             )
         return self._saved
 
-    def _commit(self, folder: RunFolder | None) -> None:
-        super()._commit(folder)
+    def _commit(self, session: Session) -> None:
+        super()._commit(session)
         if self._saved is not None and self._reporting.saves(self._run.counts.steps):
             self.save(self._reporting.save_path)
 
-    def _finish(self, reason: str, folder: RunFolder | None) -> Outcome:
-        outcome = super()._finish(reason, folder)
+    def _finish(self, ending: Ending, session: Session) -> Outcome:
+        outcome = super()._finish(ending, session)
         if self._saved is not None:
             self.save(self._reporting.save_path)
         return outcome
