@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from opto.trainer.decoding import IterativeDecoding
     from opto.trainer.evaluators import evaluate, evaluate_vector
     from opto.trainer.guide import Guide, as_guide
+    from opto.trainer.interrupts import Interrupts
     from opto.trainer.loader import DataLoader
     from opto.trainer.objectives import ObjectiveConfig
     from opto.trainer.outcomes import Outcome
+    from opto.trainer.progress import Progress, Status
     from opto.trainer.references import rebuildable
     from opto.trainer.results import ResultCache
     from opto.trainer.resuming import resume
@@ -27,11 +29,14 @@ __all__ = [
     "Evaluator",
     "Guide",
     "IterativeDecoding",
+    "Interrupts",
     "ObjectiveConfig",
+    "Progress",
     "Outcome",
     "Request",
     "ResultCache",
     "Sampler",
+    "Status",
     "as_dataset",
     "as_guide",
     "estimate",
@@ -48,11 +53,14 @@ _LAZY = {
     "Evaluator": "rollouts",
     "Guide": "guide",
     "IterativeDecoding": "decoding",
+    "Interrupts": "interrupts",
     "ObjectiveConfig": "objectives",
+    "Progress": "progress",
     "Outcome": "outcomes",
     "Request": "rollouts",
     "ResultCache": "results",
     "Sampler": "sampler",
+    "Status": "progress",
     "as_dataset": "datasets",
     "as_guide": "guide",
     "estimate": "training",

@@ -26,12 +26,14 @@ from opto.llm.totals import Totals
 from opto.runs import codec
 from opto.runs.files import lock_for_writing, make_folder, open_appending
 from opto.secrets import redact_json
+from opto.trainer.results import ResultCache
 from opto.trainer.run import Run
+from opto.trainer.step_journal import StepJournal
 from opto.trainer.written_candidates import news_of, repeat
 
 __all__ = ["RunFolder"]
 
-_STATE, _CANDIDATES = "state.json", "candidates.jsonl"
+_STATE, _CANDIDATES, _STEP = "state.json", "candidates.jsonl", "step.jsonl"
 _KIND, _LINE_KIND = "training", "training step"
 _NEEDED = frozenset({"run", "size", "counts", "best", "loader", "optimizers", "usage", "about"})
 
@@ -45,6 +47,8 @@ class RunFolder:
     Attributes:
         path: the same.
         state: what `state.json` holds; {} for a new folder.
+        results: of evaluations.
+        journal: what the step under way has bought besides.
 
     Raises:
         RecordInUseError: another process, or another part of this one, has it.
@@ -58,6 +62,8 @@ class RunFolder:
         try:
             lock_for_writing(self._lines, self.path / _CANDIDATES)
             self.state = _read(self.path / _STATE) if (self.path / _STATE).exists() else {}
+            self.results = ResultCache(self.path, committed=int(self.state.get("results", 0)))
+            self.journal = StepJournal(self.path / _STEP)
         except BaseException:
             os.close(self._lines)
             raise
@@ -68,6 +74,7 @@ class RunFolder:
 
     def close(self) -> None:
         """Let others have the folder."""
+        self.journal.close()
         self._closed()
 
     def __enter__(self) -> RunFolder:
@@ -123,8 +130,8 @@ class RunFolder:
             TypeError: a value has no text form. Likewise.
         """
         size = self._append(run)
-        state = {"run": self.run_id, **self._written(run, size, about), "spent": self.spent(budget)}
-        self._replace(state)
+        written = {**self._written(run, size, about), "results": self.results.size}
+        self._replace({"run": self.run_id, **written, "spent": self.spent(budget)})
         self._size, self._born, self._accepted = size, len(run.archive), len(run.archive.accepted)
 
     def end(self, run: Run, about: Mapping[str, Any], budget: Budget | None, ended: Mapping[str, Any]) -> None:

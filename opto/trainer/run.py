@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from opto.trainer.objectives import Score, to_scalar_score
 from opto.trainer.plan import Plan
 from opto.trainer.rollouts import Evaluation, Evaluator, Request, Rollout
 from opto.trainer.stages import Stage, Stages
+from opto.trainer.step_journal import StepJournal
 
 __all__ = ["Counts", "Exhausted", "Run", "Sample"]
 
@@ -52,12 +53,14 @@ class Counts:
     """What a run has done so far; it is saved with every step.
 
     Attributes:
+        begun: whether what comes before the first step is done.
         steps: how many were completed.
         evaluations: runs of the program on an example, those for feedback and those for scores.
         failures: steps in a row in which every proposal failed.
         improved: the step in which the best candidate was last replaced.
     """
 
+    begun: bool = False
     steps: int = 0
     evaluations: int = 0
     failures: int = 0
@@ -73,6 +76,7 @@ class Run:
         data: the examples.
         plan: how far it goes.
         evaluator: runs programs.
+        journal: keeps what a step has bought until it is committed; None for a run that nothing is kept of.
 
     Attributes:
         archive: all candidates.
@@ -85,8 +89,17 @@ class Run:
         errors: those that left a proposal of this step without values.
     """
 
-    def __init__(self, stages: Stages, guide: Guide, data: Data, plan: Plan, evaluator: Evaluator) -> None:
+    def __init__(  # the parts of a run
+        self,
+        stages: Stages,
+        guide: Guide,
+        data: Data,
+        plan: Plan,
+        evaluator: Evaluator,
+        journal: StepJournal | None = None,
+    ) -> None:
         self.stages, self.guide, self.data, self.plan, self.evaluator = stages, guide, data, plan, evaluator
+        self._journal = journal
         self.archive = Archive()
         self.counts = Counts()
         self.usage = Totals()
@@ -258,13 +271,14 @@ class Run:
         self.best = candidate
         self.counts.improved = self.counts.steps + 1
 
-    # ---- parts that a run with a folder does otherwise
+    # ---- what is bought, and kept until the step is committed
 
     def _rollouts(self, requests: Sequence[Request]) -> Iterator[Rollout]:
-        return self.evaluator.rollouts(requests, self.guide)
+        return self.evaluator.rollouts(requests, self.guide, journal=self._journal)
 
     def _proposals(self, optimizers: Sequence[Optimizer]) -> list[Any]:
-        return list(propose_jointly(optimizers)) if optimizers else []
+        with nullcontext() if self._journal is None else self._journal.replies():
+            return list(propose_jointly(optimizers))
 
     # ---- internals
 
@@ -276,7 +290,7 @@ class Run:
             raise Exhausted
 
     def _count(self, evaluation: Evaluation, split: str) -> None:
-        if split != "test" and not evaluation.cached:
+        if split != "test" and evaluation.fresh:
             self.counts.evaluations += 1
 
     def _score(self, score: Any) -> Score:

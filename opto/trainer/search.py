@@ -189,11 +189,12 @@ class Search(Trainer):
                 workers=self.num_threads,
                 timeout=around.timeout,
                 retries=around.retries,
-                cache=around.cache or ResultCache(None if folder is None else folder.path),
+                cache=around.cache or (ResultCache() if folder is None else folder.results),
                 identity=self._identity,
             )
             stack.enter_context(evaluator)
-            self.run = run = Run(Stages(self.agent, self.optimizer), guide, data, plan, evaluator)
+            journal = None if folder is None else folder.journal
+            self.run = run = Run(Stages(self.agent, self.optimizer), guide, data, plan, evaluator, journal)
             self._numbers = GRAPH.numbers()
             session = Session(folder, around, interrupts, {**plan.limits, **around.limits})
             if folder is not None and folder.begun:
@@ -211,8 +212,10 @@ class Search(Trainer):
         run = self._run
         rules = [*self.stopping, *planned(run)]
         try:
-            if run.counts.steps == 0:
+            if not run.counts.begun:
+                session.begin(0)
                 self.begin()
+                run.counts.begun = True
                 self._commit(session)
             while True:
                 reason = next((why for why in (rule.reached(run) for rule in rules) if why), None)
@@ -223,6 +226,7 @@ class Search(Trainer):
                 GRAPH.renumber(self._numbers)
                 run.random = random.Random(f"{run.plan.seed}/{run.counts.steps + 1}")
                 run.errors.clear()
+                session.begin(run.counts.steps + 1)
                 self.step()
                 run.counts.steps += 1
                 self._note_failures()

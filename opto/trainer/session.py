@@ -33,6 +33,11 @@ class Session:
     limits: dict[str, Any]
     known: Outcome | None = None
 
+    def begin(self, number: int) -> None:
+        """Begin a step, or begin one again that was killed: what it had bought is there."""
+        if self.folder is not None:
+            self.folder.journal.begin(number)
+
     def save(self, run: Run, about: Mapping[str, Any]) -> None:
         """Save what a step brought."""
         if self.folder is not None:

@@ -1,6 +1,6 @@
 """Training runs that are killed at random moments and gone on with: they must end as if nothing had happened.
 
-    python -m tests.stress.training [--kills N] [--seed N] [--steps N] [--algorithm NAME]
+    python -m tests.stress.training [--kills N] [--seed N] [--steps N] [--algorithms NAMES]
 
 A run of 200 steps is done once without interruption. Then it is done again and again, each time killed with SIGKILL at
 a moment drawn from its whole length, and gone on with from its folder. A kill fails when the result, the candidates, or
@@ -21,11 +21,13 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from .training_run import THREADS
 
+ALGORITHMS = ("BasicSearch", "Minibatch")
 _ROOT = Path(__file__).parents[2]
 
 
@@ -82,7 +84,7 @@ def whole(steps: int, algorithm: str) -> Whole:
         return Whole(told, executed(folder), time.monotonic() - begun)
 
 
-def killed(expected: Whole, steps: int, algorithm: str, moments: list[float]) -> list[str]:
+def killed(expected: Whole, steps: int, algorithm: str, *moments: float) -> list[str]:
     """What is wrong after kills at the given moments, seconds after each beginning."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -120,21 +122,23 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100, help="how often to kill (%(default)s)")
     parser.add_argument("--steps", type=int, default=200, help="steps of the run (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (%(default)s)")
-    parser.add_argument("--algorithm", default="BasicSearch", help="by name (%(default)s)")
+    parser.add_argument("--algorithms", default=",".join(ALGORITHMS), help="by name, in turn (%(default)s)")
     options = parser.parse_args()
     start = time.monotonic()
-    expected = whole(options.steps, options.algorithm)
-    sys.stdout.write(
-        f"without a kill: {expected.told['evaluations']} evaluations, {expected.executed} runs of the program, "
-        f"score {expected.told['score']:.4g}, {expected.seconds:.1f} s\n"
-    )
+    names = options.algorithms.split(",")
+    expected = {name: whole(options.steps, name) for name in names}
+    for name, each in expected.items():
+        sys.stdout.write(
+            f"{name} without a kill: {each.told['evaluations']} evaluations, {each.executed} runs of the program, "
+            f"score {each.told['score']}, {each.seconds:.1f} s\n"
+        )
     draw = random.Random(options.seed)
-    moments = [[draw.uniform(0, expected.seconds)] for _ in range(options.kills)]
+    kills = [(name, draw.uniform(0, expected[name].seconds)) for name, _ in zip(cycle(names), range(options.kills))]
     with ThreadPoolExecutor(2) as pool:
-        outcomes = list(pool.map(lambda each: killed(expected, options.steps, options.algorithm, each), moments))
-    for (moment,), failures in zip(moments, outcomes, strict=True):
+        outcomes = list(pool.map(lambda each: killed(expected[each[0]], options.steps, *each), kills))
+    for (name, moment), failures in zip(kills, outcomes, strict=True):
         for failure in failures:
-            sys.stdout.write(f"FAILED killed after {moment:.3f} s: {failure}\n")
+            sys.stdout.write(f"FAILED {name} killed after {moment:.3f} s: {failure}\n")
     good = sum(not failures for failures in outcomes)
     sys.stdout.write(
         f"training: {good} of {options.kills} killed runs of {options.steps} steps ended as the uninterrupted one, "

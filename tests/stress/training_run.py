@@ -105,7 +105,7 @@ def main(folder: str, steps: str, name: str) -> None:
     )
     told = {
         "best": [outcome.best.number, *outcome.best.values.values()],
-        "score": outcome.score,
+        "score": repr(outcome.score),
         "evaluations": outcome.evaluations,
         "steps": outcome.steps,
         "stopped": outcome.stopped,

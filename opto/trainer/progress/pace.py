@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations, pairwise
+from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
@@ -15,6 +15,9 @@ _PARTS = 2 * _SAMPLES
 """Samples lie at least this part of the run apart, so that those that are kept tell of its last half."""
 
 
+_LONGEST = 5
+
+
 class Left(NamedTuple):
     """How long a run still takes, and which limit ends it then: "steps", "evaluations", "usd"..."""
 
@@ -23,9 +26,10 @@ class Left(NamedTuple):
 
 
 def rate(samples: Sequence[tuple[float, float]]) -> float | None:
-    """How fast an amount grows: the median of the slopes between all pairs of samples (the Theil-Sen estimator).
+    """How fast an amount grows: on the whole, but no stretch counts for more than five times what the others took.
 
-    Some steps that take far longer than the others, and amounts that grow in bursts, change it little.
+    So one step of an hour, such as a night's sleep of the machine, changes little, and steps that take long again and
+    again count in full.
 
     Args:
         samples: pairs (seconds, amount), in order of time.
@@ -33,17 +37,27 @@ def rate(samples: Sequence[tuple[float, float]]) -> float | None:
     Returns:
         Amount a second; None where the samples do not show it growing.
     """
-    slopes = [
-        (later[1] - earlier[1]) / (later[0] - earlier[0])
-        for earlier, later in combinations(samples, 2)
-        if later[0] > earlier[0]
-    ]
-    if not slopes:
+    if len(samples) < 2:
         return None
-    found = median(slopes)
-    if found <= 0:  # mostly standstill: what it grew by on the whole
-        found = (samples[-1][1] - samples[0][1]) / (samples[-1][0] - samples[0][0])
-    return found if found > 0 else None
+    ends = _ends_of_bursts(samples)
+    stretches = [(later[0] - earlier[0], later[1] - earlier[1]) for earlier, later in pairwise(ends)]
+    time, amount = (sum(each) for each in zip(*stretches, strict=True))
+    if amount <= 0 or time <= 0:
+        return None
+    counted = 0.0
+    for seconds, more in stretches:
+        others = amount - more
+        most = _LONGEST * more * (time - seconds) / others if others > 0 and more > 0 else seconds
+        counted += min(seconds, most)
+    return amount / counted if counted > 0 else None
+
+
+def _ends_of_bursts(samples: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The samples without those that others follow at once: what comes in a burst was under way since the last one."""
+    gaps = sorted(later[0] - earlier[0] for earlier, later in pairwise(samples))
+    near = gaps[len(gaps) * 9 // 10] / 10  # not the longest, which may be that night
+    kept = [each for each, later in pairwise(samples) if later[0] - each[0] > near]
+    return [samples[0], *(each for each in kept if each is not samples[0]), samples[-1]]
 
 
 def seconds_left(samples: Sequence[tuple[float, float]], limit: float, now: float) -> float | None:

@@ -120,7 +120,7 @@ class Terminal(Painter):
                 self._above(whole)
 
     def _above(self, text: str) -> None:
-        encoded = text.encode(self._encoding, "replace").decode(self._encoding)
+        encoded = text.encode(self._encoding, "backslashreplace").decode(self._encoding)
         self._console.print(_AsItIs(encoded), soft_wrap=True)
 
 

@@ -16,6 +16,7 @@ Piece = tuple[str, str]
 """A text and its style: "", "bold", "dim" or "green"."""
 
 _WIDEST_BAR, _NARROWEST_BAR = 40, 8
+_LONGEST_EVENT = 500
 _BY = {"usd": "money", "tokens": "tokens", "calls": "calls", "evaluations": "evaluations", "seconds": "time"}
 
 
@@ -39,12 +40,8 @@ def lines(view: View, width: int, encoding: str = "utf-8") -> list[list[Piece]]:
     signs = _UNICODE if encoding.lower().replace("-", "").startswith("utf") else _ASCII
     first = _head(view, width, signs)
     rest = _packed(list(_facts(view)), width, signs.dot)
-    told = [[(printable(view.status.event, one_line=True), "")]] if view.status.event else []
-    shown = [first, *([(text, "")] for text in rest), *told]
-    return [
-        [(text.encode(encoding, "replace").decode(encoding, "replace"), style) for text, style in line]
-        for line in shown
-    ]
+    shown = [first, *([(text, "")] for text in (*rest, *_event(view.status)))]
+    return [[(printable(text, encoding=encoding), style) for text, style in line] for line in shown]
 
 
 def sentence(view: View) -> str:
@@ -53,7 +50,7 @@ def sentence(view: View) -> str:
     if view.left is not None and not view.ended:
         parts.append(_left(view.left))
     text = ", ".join(part for part in parts if part)
-    return f"{text}: {printable(view.status.event, one_line=True)}" if view.status.event else text
+    return ": ".join([text, *_event(view.status)])
 
 
 def joined(line: Sequence[Piece]) -> str:
@@ -84,7 +81,7 @@ def money(usd: float) -> str:
 def short(count: float) -> str:
     """A count as "950", "12.3k" or "1.2M"."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(count) >= size * 0.9995:
+        if count >= (size if letter == "k" else size * 0.9995):  # else three digits of it would be 1000k
             return f"{count / (1e3 if letter == 'k' else size):.3g}{letter}"
     return f"{round(count):,}"
 
@@ -114,6 +111,11 @@ def _head(view: View, width: int, signs: _Signs) -> list[Piece]:
             bar = [(signs.full * full, "green"), (signs.empty * (size - full), "dim")]
             return [(f"{step} ", "bold"), *bar, (f" {percent}  {times}", "")]
     return [(step, "bold")] if len(step) + 2 + len(times) > width else [(step, "bold"), (f"  {times}", "")]
+
+
+def _event(status: Status) -> list[str]:
+    """The last event, in one line, if there is one."""
+    return [printable(str(status.event)[:_LONGEST_EVENT], one_line=True)] if status.event else []
 
 
 def _fraction(status: Status) -> float | None:
