@@ -126,6 +126,7 @@ setup(
     package_data={"opto": ["py.typed"], "": ["*.pyi", "*.txt", "*.md"]},
     python_requires=">=3.10",
     install_requires=RUNTIME,
+    entry_points={"console_scripts": ["opto = opto.cli:main"]},
     extras_require=EXTRAS,
     classifiers=[
         "Development Status :: 3 - Alpha",

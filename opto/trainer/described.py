@@ -6,7 +6,8 @@ A description is a dict with one of these keys:
 |---|---|---|
 | `reference` | | an object of a module, such as a function, a bundle or a program |
 | `made_by` | `args`, `kwargs` | what a `rebuildable` function makes of these |
-| `class` | `values`, `fingerprint` | a new object of a class; a program with these first values, then of this fingerprint |
+| `class` | `values`, `fingerprint` | a new program of a class, with these first values and then this fingerprint |
+| `class` | `options` | a class that is none of opto's, with described options |
 | `name` | `options` | a class of opto by its name, with described options |
 | `value` | | plain data |
 | `model` | `options` | `opto.llm.LLM(name, **options)` |
@@ -85,20 +86,20 @@ def described_class(parts: Parts, kind: type[Any] | None, options: Mapping[str, 
 
 def described_program(model: Any) -> Description:
     """The description of what is trained, with the values that it has now."""
-    found = _known(model)
-    if found is not None:
-        return found
+    known = _known(model)
+    if known is not None and not known.get("reference", "").startswith("__main__:"):
+        return known
     kind = type(model)
     if isinstance(model, Module) and not _parameters(kind):
         reference = reference_to(kind)
         try:
-            if reference is not None:
+            if reference is not None and (known is None or not reference.startswith("__main__:")):
                 values = model.state_dict()
                 codec.dumps(values)
                 return {"class": reference, "values": values, "fingerprint": fingerprint(model)}
         except (TypeError, ValueError):
             pass
-    return {
+    return known or {
         "missing": f"{_kind(model)} is no variable of a module, and cannot be made again without knowing how "
         "(opto.trainer.rebuildable marks functions that make programs)"
     }
@@ -232,7 +233,8 @@ def _parameter_place(parameter: ParameterNode[Any]) -> Description | None:
     reference = reference_to(parameter)
     if reference is not None:
         return {"reference": reference}
-    origin = parameter._origin() if getattr(parameter, "_origin", None) is not None else None
+    link = getattr(parameter, "_origin", None)
+    origin = None if link is None else link()
     if origin is not None and getattr(origin, "parameter", None) is parameter:
         reference = reference_to(origin)
         return None if reference is None else {"code_of": reference}

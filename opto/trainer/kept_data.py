@@ -1,4 +1,4 @@
-"""The examples of a run in its folder, so that it can go on without being given them, and what tells them from others."""
+"""The examples of a run in its folder, so that it can go on without being given them."""
 
 from __future__ import annotations
 

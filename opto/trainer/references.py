@@ -1,8 +1,8 @@
 """Objects by where they can be imported from: `package.module:name`, and back in another process.
 
 A reference is a name and no code: it is looked up with `import` and `getattr`. It never leads into the standard library
-or into opto, whose functions could be led to run what a file says; and nothing is executed again of a script that is run
-as `__main__`: what it holds is found while the same script runs.
+or into opto, whose functions could be led to run what a file says. Nothing is executed again of a script that is run as
+`__main__`: what it holds is found while the same script runs.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _places(thing: Any) -> Iterator[tuple[str, str]]:
 
 def _is_program(module: str) -> bool:
     top = module.partition(".")[0]
-    return module == "__main__" or (top != "opto" and top not in sys.stdlib_module_names)
+    return module == "__main__" or (top not in ("opto", "__mp_main__") and top not in sys.stdlib_module_names)
 
 
 def _looked_up(module: str, name: str) -> Any:

@@ -56,7 +56,8 @@ def resume(
         test_dataset: likewise.
         optimizer: likewise.
         **overrides: what is to be otherwise from now on: higher limits (`num_steps`, `max_evaluations`, `budget`...),
-            or any other argument of `opto.train`. They are kept with the run. What was spent of a budget counts on.
+            or any other argument of `opto.train`. Options and the budget are kept with the run. What was spent of a
+            budget counts on.
 
     Returns:
         What the algorithm returns; of those of opto, an `Outcome`.
@@ -232,5 +233,5 @@ class _Again:
 def _check_kind(made: Assembled) -> None:
     if not isinstance(made.algorithm, Search):
         raise TypeError(
-            f"{type(made.algorithm).__name__} is no Search, and does not save its steps: its run cannot be gone on with."
+            f"{type(made.algorithm).__name__} is no Search, and saves no steps: its run cannot be gone on with."
         )

@@ -183,7 +183,7 @@ class Search(Trainer):
         with ExitStack() as stack:
             folder = around.folder(stack)
             progress = around.shown(stack, plan)
-            interrupts = stack.enter_context(Interrupts(note=progress.note))
+            interrupts = stack.enter_context(Interrupts(note=progress.note if progress.is_shown else None))
             evaluator = Evaluator(
                 executor=around.executor,
                 workers=self.num_threads,

@@ -133,6 +133,11 @@ class Progress:
                 self._display.changed()
 
     @property
+    def is_shown(self) -> bool:
+        """Whether there is a place where notes are seen now."""
+        return self._display is not None and not isinstance(self._display, Quiet)
+
+    @property
     def status(self) -> Status:
         """How far the run is, with the limits of the budget and what is spent of it."""
         return self._status()
