@@ -72,9 +72,9 @@ class CodeWalk(ABC):
             before = self._mark()
             try:
                 self._add_global(read)
-            except RecursionError:
+            except Exception:  # it lies too deep, or does not like to be looked at, as proxies of something absent
                 self._go_back(before)
-                self._say("deep", type(read.value).__qualname__)
+                self._say("unseen", type(read.value).__qualname__)
 
     def _add_global(self, read: Read) -> None:
         value, place = read.value, f"the global variable {read.name!r}"

@@ -64,12 +64,12 @@ def library_at(module: str, file: str | None, *, loaded: bool = True) -> str | N
 
 def _version_of(top: str, *, loaded: bool) -> str:
     """The version of the distribution that is called like a package, or what the package calls its own; else ""."""
-    own = getattr(sys.modules.get(top), "__version__", "") if loaded else ""
+    own = vars(sys.modules[top]).get("__version__", "") if loaded and top in sys.modules else ""
     if top == "opto":
         return str(own)
     try:
         return importlib.metadata.version(top)
-    except importlib.metadata.PackageNotFoundError:
+    except (importlib.metadata.PackageNotFoundError, ValueError):
         return own if isinstance(own, str) else ""
 
 

@@ -222,7 +222,8 @@ def test_what_cannot_be_looked_into():
         deep = [deep]
     huge = [object() for _ in range(50_000)]
     program = "def program(x): return clients, deep, huge, x"
-    values = {"clients": {"a": sys.stdout, "b": [sys.modules]}, "deep": deep, "huge": huge}
+    proxy = type("Proxy", (), {"__class__": property(lambda self: 1 / 0)})()
+    values = {"clients": {"a": sys.stdout, "b": [sys.modules], "c": proxy}, "deep": deep, "huge": huge}
     one = fingerprint(loaded(program, **values).program)
     assert one == next(fingerprint(loaded(program, **values).program) for _ in "a")  # at another depth of calls
     assert one != fingerprint(loaded(program, **{**values, "deep": {}}).program)
