@@ -16,7 +16,7 @@ from opto.trace.fun_module import FunModule
 from opto.trace.nodes import Node
 from opto.trainer.code_reads import CodeReads, reads_of, reads_of_text
 from opto.trainer.origins import hash_of_file, library_of
-from opto.trainer.surroundings import Read, Surroundings
+from opto.trainer.global_reads import Read, GlobalReads
 
 __all__ = ["ATOMS", "CodeWalk", "without_addresses"]
 
@@ -30,7 +30,7 @@ class CodeWalk(ABC):
 
     def __init__(self) -> None:
         self.hash = hashlib.sha256()
-        self._around = Surroundings()
+        self._around = GlobalReads()
         self._in_global = False
 
     @abstractmethod

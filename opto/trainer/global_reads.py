@@ -12,7 +12,7 @@ from opto.trace.fun_module import FunModule
 from opto.trainer.code_reads import CodeReads
 from opto.trainer.origins import file_of_import, hash_of_file, library_at, library_of
 
-__all__ = ["Read", "Surroundings"]
+__all__ = ["Read", "GlobalReads"]
 
 _ABOUT_A_MODULE = frozenset(
     {
@@ -48,7 +48,7 @@ class Read(NamedTuple):
     place: tuple[int, str]
 
 
-class Surroundings:
+class GlobalReads:
     """What code around a program was found to read, and what it was found to change.
 
     Functions, classes and modules come first, data when no more of them is left: only then it is known which data the
