@@ -157,3 +157,12 @@ def test_fronts_are_explored_before_the_rest() -> None:
     assert max(told) == 2
     judged = {each.key for each in outcome.archive if each.rollouts}
     assert len(algorithm.memory) == len(judged)
+
+
+def test_options_of_relatives_are_saved_with_the_others(tmp_path: Path) -> None:
+    """What is loaded goes on with the ratio that it had."""
+    trained(StreamingPrioritySearch, exploration_ratio=0.25, save_frequency=1, save_path=tmp_path)
+    loaded = StreamingPrioritySearch.load(tmp_path)
+    outcome = loaded.resume(model=Adder(), train_dataset=data(), num_steps=7)
+    assert outcome.steps == 7
+    assert loaded._ratio == 0.25
