@@ -108,6 +108,7 @@ class Exploration:
         first: the state of each optimizer that candidates without one begin with.
         asked: how many proposals were asked for so far.
         context: what optimizers are told besides their `objective`, "" for nothing.
+        changed: numbers of the candidates whose states changed since they were saved.
     """
 
     def __init__(self, run: Run, optimizers: Sequence[Optimizer], *, decoupled: bool = True) -> None:
@@ -116,6 +117,7 @@ class Exploration:
         self.asked = 0
         self.first = [copy.deepcopy(each.state_dict()) for each in self._optimizers]
         self.context = ""
+        self.changed: set[int] = set()
         self._objectives = [getattr(each, "objective", None) for each in self._optimizers]
         self._on_stages: dict[tuple[int, int], Optimizer] = {}
 
@@ -138,10 +140,10 @@ class Exploration:
         """The candidates of the archive that these are, each once."""
         return list({id(each): each for each in map(self.known, candidates)}.values())
 
-    def forget_others(self, candidates: Iterable[ModuleCandidate]) -> None:
-        """Keep the states of these candidates alone."""
-        kept = {-1, *(each.number for each in candidates)}
-        self.states = {number: state for number, state in self.states.items() if number in kept}
+    def forget(self, candidates: Iterable[ModuleCandidate]) -> None:
+        """Forget the states that go with these candidates."""
+        for each in candidates:
+            self.states.pop(each.number, None)
 
     # ---- sampling
 
@@ -250,6 +252,7 @@ class Exploration:
         before = self.states.get(parent if self._decoupled else -1, self.first)
         after = [state if place == which else old for place, old in enumerate(before)]
         self.states[parent if self._decoupled else -1] = after
+        self.changed.add(parent if self._decoupled else -1)
         if new is None:
             return None
         twin = self.run.archive.twin_of(new)
@@ -258,6 +261,7 @@ class Exploration:
             return twin
         if self._decoupled:
             self.states[new.number] = after
+            self.changed.add(new.number)
         return new
 
     # ---- judging

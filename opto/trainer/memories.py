@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -48,9 +49,6 @@ class HeapMemory:
         processing_fun: given each item that is pushed, and returns what to keep in its place; None where it changed the
             item itself.
 
-    Attributes:
-        memory: the pairs `(-score, item)`: a heap for `heapq`, and sorted besides.
-
     Raises:
         ValueError: `size` is below 1.
     """
@@ -58,10 +56,20 @@ class HeapMemory:
     def __init__(self, size: float | None = None, processing_fun: Callable[[Any], Any] | None = None) -> None:
         if size is not None and size != math.inf and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
             raise ValueError(f"size must be an integer >= 1, or None for no limit, got {size!r}.")
-        self.memory: list[Any] = []
+        self.memory = []
         self.processing_fun = processing_fun
         self._size = math.inf if size is None else size
         self._arrivals = 0
+
+    @property
+    def memory(self) -> list[Any]:
+        """The pairs `(-score, item)`: a heap for `heapq`, and sorted besides."""
+        return self._pairs
+
+    @memory.setter
+    def memory(self, pairs: list[Any]) -> None:
+        self._pairs = pairs
+        self._inside = Counter(id(item) for _, item in pairs)
 
     @property
     def size(self) -> float:
@@ -94,8 +102,9 @@ class HeapMemory:
             item = item if processed is None else processed
         entry = _Entry((-score, item))
         entry.arrival = self._arrivals = self._arrivals + 1
-        self.memory.insert(bisect_right(self.memory, entry), entry)
-        return self.memory.pop()[1] if len(self.memory) > self._size else None
+        self._pairs.insert(bisect_right(self._pairs, entry), entry)
+        self._inside[id(item)] += 1
+        return self._taken(-1)[1] if len(self._pairs) > self._size else None
 
     def pop(self) -> tuple[float, Any]:
         """Take out the best pair `(-score, item)`.
@@ -103,8 +112,7 @@ class HeapMemory:
         Raises:
             IndexError: the memory is empty.
         """
-        pair: tuple[float, Any] = self.memory.pop(self._next())
-        return pair
+        return self._taken(self._next())
 
     def append(self, pairs: Iterable[tuple[float, Any]]) -> None:
         """Keep what another memory has, or other pairs `(-score, item)`."""
@@ -117,11 +125,10 @@ class HeapMemory:
         Returns:
             Its score; None where it is not here.
         """
-        for place, (negated, kept) in enumerate(self.memory):
-            if kept is item:
-                del self.memory[place]
-                return -float(negated)
-        return None
+        if item not in self:
+            return None
+        place = next(place for place, (_, kept) in enumerate(self._pairs) if kept is item)
+        return -self._taken(place)[0]
 
     def reset(self) -> None:
         """Forget everything."""
@@ -131,6 +138,24 @@ class HeapMemory:
         if not self.memory:
             raise IndexError("the memory is empty.")
         return 0
+
+    def _taken(self, place: int) -> tuple[float, Any]:
+        pair: tuple[float, Any] = self._pairs.pop(place)
+        self._inside[id(pair[1])] -= 1
+        if not self._inside[id(pair[1])]:
+            del self._inside[id(pair[1])]
+        return pair
+
+    def __contains__(self, item: object) -> bool:
+        """Whether the item itself is kept, not merely an equal one."""
+        return id(item) in self._inside
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_inside"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.memory = self._pairs
 
     def __iter__(self) -> Iterator[tuple[float, Any]]:
         return iter(self.memory)

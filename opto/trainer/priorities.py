@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from heapq import heappop, heappush
 from typing import Any
 
 from opto.trainer.candidates import ModuleCandidate
@@ -18,7 +19,7 @@ from opto.trainer.objectives import (
     weighted_scalarize,
 )
 
-__all__ = ["SCORE_FUNCTIONS", "Memories", "SearchParameters", "comparable", "scalar", "standing"]
+__all__ = ["SCORE_FUNCTIONS", "Memories", "SearchParameters", "comparable", "scalar", "standing", "verdict"]
 
 SCORE_FUNCTIONS = ("mean", "ucb", "lcb")
 
@@ -87,12 +88,17 @@ class SearchParameters:
         """The names of the options."""
         return [each.name for each in fields(cls)]
 
+    @classmethod
+    def among(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of some options that are such ones."""
+        return {name: options[name] for name in cls.names() if name in options}
+
     def priority(self, candidate: ModuleCandidate, all_rollouts: int) -> float:
         """How urgent it is to explore a candidate; infinity for one that has no score yet.
 
         Args:
             candidate: its `rollouts` count.
-            all_rollouts: how many all candidates have.
+            all_rollouts: how many all candidates have, or had when bounds were last made.
         """
         mean = scalar(standing(candidate), self.objective_config)
         if mean is None:
@@ -125,7 +131,8 @@ class Memories:
                 return ParetoHeapMemory(size, processing_fun, objective_config=config)
             return HeapMemory(size, processing_fun)
 
-        self._standings: dict[int, tuple[ModuleCandidate, int, Score | None]] = {}  # a mean takes all rollouts
+        self._config = config
+        self._ranking: list[tuple[float, ModuleCandidate, int]] = []  # a heap; some of it is out of date
         self.long_term = memory(parameters.long_term_memory_size)
         self.short_term = memory(parameters.short_term_memory_size)
 
@@ -142,7 +149,11 @@ class Memories:
             self.short_term.reset()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_standings": {}}  # they go by id
+        return {**vars(self), "_ranking": []}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.rank(self.candidates())
 
     @property
     def all(self) -> tuple[HeapMemory, HeapMemory]:
@@ -161,20 +172,25 @@ class Memories:
         """Hold what they held when `contents` was called."""
         self.long_term.memory, self.short_term.memory = list(contents[0]), list(contents[1])
 
-    def best(self, config: ObjectiveConfig | None) -> ModuleCandidate | None:
-        """The candidate with the best scores, of equal ones the oldest; None where none has any."""
-        scored: list[tuple[Score, ModuleCandidate]] = []
-        for each in sorted(self.candidates()):
-            score = self._standing(each) if config is not None else scalar(self._standing(each), None)
+    def rank(self, candidates: Iterable[ModuleCandidate]) -> None:
+        """Note that the scores of candidates changed."""
+        for each in candidates:
+            score = scalar(standing(each), self._config)
             if score is not None:
-                scored.append((score, each))
-        return scored[select_best(scored, config)][1] if scored else None
+                heappush(self._ranking, (-score, each, each.num_rollouts))
 
-    def _standing(self, candidate: ModuleCandidate) -> Score | None:
-        known = self._standings.get(id(candidate))
-        if known is None or known[1] != candidate.num_rollouts:
-            known = self._standings[id(candidate)] = (candidate, candidate.num_rollouts, standing(candidate))
-        return known[2]
+    def best(self) -> ModuleCandidate | None:
+        """The candidate with the best scores, of equal ones the oldest; None where none has any."""
+        if self._config is not None and self._config.mode == "pareto":
+            known = [(standing(each), each) for each in sorted(self.candidates())]
+            scored = [(score, each) for score, each in known if score is not None]
+            return scored[select_best(scored, self._config)][1] if scored else None
+        while self._ranking:
+            _, candidate, rollouts = self._ranking[0]
+            if candidate.num_rollouts == rollouts and any(candidate in memory for memory in self.all):
+                return candidate
+            heappop(self._ranking)
+        return None
 
 
 def standing(candidate: ModuleCandidate) -> Score | None:
@@ -194,6 +210,12 @@ def scalar(score: Score | None, config: ObjectiveConfig | None) -> float | None:
     if config.mode == "scalar":
         return score_dict_to_scalar(score, config)
     return weighted_scalarize(apply_minimize(score, config.minimize), config.weights, config.missing_value)
+
+
+def verdict(candidate: ModuleCandidate, config: ObjectiveConfig | None) -> str:
+    """How good a candidate proved to be, in words."""
+    score = scalar(standing(candidate), config)
+    return "not judged" if score is None else f"{score:.4g} on {candidate.num_rollouts} rollouts"
 
 
 def comparable(config: ObjectiveConfig | None, lowest: float) -> ObjectiveConfig | None:

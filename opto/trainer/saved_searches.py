@@ -33,7 +33,7 @@ from opto.trainer.recipes import (
 __all__ = ["Reporting", "SavedSearch", "begin_anew"]
 
 _FILE, _DATA, _KIND = "algo.pkl", "data.json", "search"
-_RUN_FILES = ("state.json", "candidates.jsonl", "results.jsonl", "step.jsonl")
+_RUN_FILES = ("state.json", "candidates.jsonl", "results.jsonl", "step.jsonl", "optimizers.jsonl")
 _DATASETS = ("validate_dataset", "test_dataset")
 _PARTS = ("agent", "guide", "logger")
 

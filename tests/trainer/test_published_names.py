@@ -23,6 +23,12 @@ NAMES = {
     "opto.trainer.utils": "async_run batch_run batchify is_node_copy deepcopy_module",
     "opto.trainer.loggers": "BaseLogger ConsoleLogger TensorboardLogger WandbLogger DefaultLogger",
     "opto.features.flows.compose": "TracedLLM",
+    "opto.trainer.algorithms": (
+        "POLCA StreamingPrioritySearch SequentialUpdate SequentialSearch BeamSearch ParetobasedPS Trainer "
+        "PrioritySearch ModuleCandidate HeapMemory ParetoHeapMemory"
+    ),
+    "opto.trainer.algorithms.algorithm": "Trainer AlgorithmBase",
+    "opto.trainer.algorithms.priority_search": "PrioritySearch ModuleCandidate HeapMemory ParetoHeapMemory",
 }
 
 CALLS = {

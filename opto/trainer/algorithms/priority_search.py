@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from opto.optimizers import Optimizer
@@ -17,9 +18,10 @@ from opto.trainer.memories import HeapMemory, ParetoHeapMemory
 from opto.trainer.objectives import ObjectiveConfig
 from opto.trainer.outcomes import Outcome
 from opto.trainer.plan import Plan
-from opto.trainer.priorities import Memories, SearchParameters, comparable, scalar, standing
+from opto.trainer.priorities import Memories, SearchParameters, comparable, scalar, standing, verdict
 from opto.trainer.saved_searches import Reporting
 from opto.trainer.session import Session
+from opto.trainer.state_lines import StateLines
 
 __all__ = ["HeapMemory", "ModuleCandidate", "ParetoHeapMemory", "PrioritySearch", "SearchParameters"]
 
@@ -59,6 +61,8 @@ class PrioritySearch(ResumableSearch):
     defaults: Mapping[str, Any] = {}
     """Options of `train` that a subclass has other defaults for."""
 
+    _lines: StateLines | None = None
+
     def __init__(
         self,
         agent: Module,
@@ -74,7 +78,7 @@ class PrioritySearch(ResumableSearch):
                 raise TypeError(f"optimizer must hold Optimizers, got {each!r}.")
         super().__init__(agent, optimizers[0], num_threads, logger)
         self.optimizers: list[Optimizer] = optimizers
-        self._initialize_search_parameters(**{name: self.defaults[name] for name in _common(self.defaults)})
+        self._initialize_search_parameters(**SearchParameters.among(self.defaults))
 
     # ---- training
 
@@ -100,7 +104,7 @@ class PrioritySearch(ResumableSearch):
         if options.get("num_threads") is not None:
             self.num_threads = options["num_threads"]
         given = {name: value for name, value in options.items() if name != "num_threads"}
-        self._initialize_search_parameters(**{name: given[name] for name in _common(given)})
+        self._initialize_search_parameters(**SearchParameters.among(given))
         own = [name for name in SearchParameters.names() if name not in Plan.names()]
         reporting = Reporting(**{name: given.pop(name) for name in Reporting.names() if name in given})
         for name in own:
@@ -108,6 +112,8 @@ class PrioritySearch(ResumableSearch):
         plan = Plan(**{name: given.pop(name) for name in Plan.names() if name in given})
         _check_plan(plan)
         given.update(self._begin_saving(reporting, guide, train_dataset, options))
+        if given.get("run_dir") is not None:
+            self._lines = StateLines(Path(given["run_dir"]) / "optimizers.jsonl")
         self._minibatch, self.n_iters, self._tested = plan.batch_size, 0, -1
         config = comparable(plan.objective_config, plan.lowest)
         judge = as_guide(guide) if config is None else ScoresByObjective(as_guide(guide))
@@ -125,6 +131,8 @@ class PrioritySearch(ResumableSearch):
         self._best_candidate: ModuleCandidate | None = None
         self._exploration: Exploration | None = None
         self._rollouts = self._prioritized = 0
+        self._dropped: list[ModuleCandidate] = []
+        self._lines = None
 
     # ---- memories
 
@@ -176,7 +184,8 @@ class PrioritySearch(ResumableSearch):
         results = self.validate(candidates=proposed, samples=samples, verbose=verbose)
         self.update_memory(results, samples)
         exploited = self._settle()
-        self._bridge.forget_others(self._memories.candidates())
+        involved = {each.number: each for each in (*self._dropped, *map(self._bridge.known, proposed))}
+        self._bridge.forget(each for each in involved.values() if not self._keeps(each))
         if self._reporting.logs(self.n_iters):
             for name, value in {**explored, **exploited}.items():
                 self.logger.log(name, value, self.n_iters)
@@ -256,13 +265,16 @@ class PrioritySearch(ResumableSearch):
             self._rollouts += len(fresh)
             for memory in self._memories.all:
                 memory.remove(candidate)
+        self._dropped = []
         self._reprioritize()
+        self._memories.rank(judged)
         for candidate in sorted(judged):
             dropped = self.memory.push(self.compute_exploration_priority(candidate), candidate)
             if dropped is not candidate and candidate.status != "accepted":
-                self._run.archive.accept(candidate, _verdict(candidate, self.objective_config))
-            if dropped is not None and dropped.number > 0:
-                self._run.archive.reject(dropped, f"no room in the memory: {_verdict(dropped, self.objective_config)}")
+                self._run.archive.accept(candidate, verdict(candidate, self.objective_config))
+            if dropped is not None and dropped.number >= 0:
+                self._dropped.append(dropped)
+                self._run.archive.reject(dropped, f"no room in the memory: {verdict(dropped, self.objective_config)}")
 
     def exploit(self, **kwargs: Any) -> tuple[ModuleCandidate, float, dict[str, Any]]:
         """The best candidate by its mean scores, whatever the priorities are.
@@ -270,7 +282,7 @@ class PrioritySearch(ResumableSearch):
         Returns:
             The candidate, its mean score as a number, and what is to be logged.
         """
-        best = self._memories.best(self.objective_config)
+        best = self._memories.best()
         if best is None:
             negated, best = next(each for each in self._memories.all if each).best
             return best, -negated, {}
@@ -280,27 +292,19 @@ class PrioritySearch(ResumableSearch):
 
     def compute_exploration_priority(self, candidate: ModuleCandidate) -> float:
         """How urgent it is to explore a candidate, by `score_function`; infinity for one without scores."""
-        return self.parameters.priority(candidate, self._rollouts)
+        return self.parameters.priority(candidate, self._prioritized)
 
     # ---- keeping
 
     def state_dict(self) -> dict[str, Any]:
-        """What the search remembers, besides the candidates of the run."""
+        """What the search remembers, besides the candidates of the run: those that are accepted are in its memory."""
         bridge = self._bridge
-        distinct: list[Any] = []
-        places: dict[int, int] = {}
-        for state in bridge.states.values():
-            if id(state) not in places:
-                places[id(state)] = len(distinct)
-                distinct.append(state)
+        both = self.parameters.memory_update_frequency not in (None, 0)
         return {
             "n_iters": self.n_iters,
-            "memories": [
-                [[priority, max(0, each.number)] for priority, each in memory] for memory in self._memories.all
-            ],
-            "optimizers": distinct,
+            "short_term": [each.number for _, each in self.short_term_memory] if both else [],
             "first_optimizers": bridge.first,
-            "optimizer_of": [[number, places[id(state)]] for number, state in bridge.states.items()],
+            "optimizers": 0 if self._lines is None else self._lines.size,
             "counts": [self._rollouts, self._prioritized, bridge.asked],
         }
 
@@ -310,16 +314,27 @@ class PrioritySearch(ResumableSearch):
         self.n_iters = int(state["n_iters"])
         self._rollouts, self._prioritized, bridge.asked = state["counts"]
         bridge.first = list(state["first_optimizers"])
-        bridge.states = {number: state["optimizers"][place] for number, place in state["optimizer_of"]}
         for each in run.archive:
             each.rollouts = bridge.rollouts(each)
-        seen: set[int] = set()
-        for memory, pairs in zip(self._memories.all, state["memories"], strict=True):
-            for negated, number in pairs:
-                candidate = run.archive[number]
-                memory.push(-negated, _copy_of(candidate) if number in seen else candidate)  # it was just filled
-                seen.add(number)
+        kept, short = self._remembered(), set(state["short_term"])
+        for each in kept:
+            memory = self.short_term_memory if each.number in short else self.memory
+            if short and memory is not self.short_term_memory:
+                memory = self.long_term_memory
+            memory.push(self.compute_exploration_priority(each), each)
+        self._memories.rank(kept)
+        if self._lines is not None:
+            numbers = {-1, *(each.number for each in kept)}
+            states = self._lines.read(state["optimizers"])
+            bridge.states = {number: each for number, each in states.items() if number in numbers}
         self._best_candidate = self.exploit(verbose=False)[0]
+
+    def _remembered(self) -> list[ModuleCandidate]:
+        """The candidates of a run that is gone on with which are in a memory."""
+        return [each for each in self._run.archive if each.status == "accepted"]
+
+    def _keeps(self, candidate: ModuleCandidate) -> bool:
+        return any(candidate in memory for memory in self._memories.all)
 
     # ---- internals
 
@@ -358,17 +373,16 @@ class PrioritySearch(ResumableSearch):
         return {**super()._strategies(), "search": self}
 
     def _commit(self, session: Session) -> None:
+        run, bridge = self._run, self._bridge
+        if self._lines is not None:
+            self._lines.write({each: bridge.states[each] for each in sorted(bridge.changed) if each in bridge.states})
+        bridge.changed.clear()
         super()._commit(session)
-        run = self._run
         step = run.counts.steps
         if run.data.test is not None and self._reporting.tests(step) and step != self._tested:
             self._tested = step
             run.evaluate([run.best], split="test", repeats=self._reporting.num_test_samples)
             self.logger.log("Test score", run.best.table("test").mean(), step, color="green")
-
-
-def _common(options: Mapping[str, Any]) -> list[str]:
-    return [name for name in SearchParameters.names() if name in options]
 
 
 def _check_plan(plan: Plan) -> None:
@@ -383,8 +397,3 @@ def _copy_of(candidate: ModuleCandidate) -> ModuleCandidate:
     return ModuleCandidate(
         candidate.base_module, candidate.update_dict, candidate.optimizer, objective=candidate.objective
     )
-
-
-def _verdict(candidate: ModuleCandidate, config: ObjectiveConfig | None) -> str:
-    score = scalar(standing(candidate), config)
-    return "not judged" if score is None else f"{score:.4g} on {candidate.num_rollouts} rollouts"

@@ -50,6 +50,9 @@ class SequentialUpdate(PrioritySearch):
         if newest.status != "accepted":
             self._run.archive.accept(newest, "without evaluation")
 
+    def _remembered(self) -> list[ModuleCandidate]:
+        return [self._run.best]
+
     def exploit(self, **kwargs: Any) -> tuple[ModuleCandidate, float, dict[str, Any]]:
         """The candidate in the memory."""
         negated, newest = self.memory.best

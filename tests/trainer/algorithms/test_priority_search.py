@@ -314,7 +314,7 @@ def test_confidence_bounds_favour_or_punish_what_was_run_less() -> None:
     for function in ("mean", "ucb", "lcb"):
         algorithm = search(PrioritySearch)
         algorithm._initialize_search_parameters(score_function=function, score_range=(0.0, 2.0))
-        algorithm._rollouts = 100
+        algorithm._prioritized = 100
         few, many, unknown = (ModuleCandidate(algorithm.agent) for _ in range(3))
         few.add_rollouts([{**blank, "score": 0.5}] * 2)
         many.add_rollouts([{**blank, "score": 0.5}] * 50)
