@@ -53,14 +53,12 @@ class Counts:
     """What a run has done so far; it is saved with every step.
 
     Attributes:
-        begun: whether what comes before the first step is done.
         steps: how many were completed.
         evaluations: runs of the program on an example, those for feedback and those for scores.
         failures: steps in a row in which every proposal failed.
         improved: the step in which the best candidate was last replaced.
     """
 
-    begun: bool = False
     steps: int = 0
     evaluations: int = 0
     failures: int = 0

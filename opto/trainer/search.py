@@ -212,10 +212,9 @@ class Search(Trainer):
         run = self._run
         rules = [*self.stopping, *planned(run)]
         try:
-            if not run.counts.begun:
+            if run.counts.steps == 0:
                 session.begin(0)
                 self.begin()
-                run.counts.begun = True
                 self._commit(session)
             while True:
                 reason = next((why for why in (rule.reached(run) for rule in rules) if why), None)
@@ -239,7 +238,10 @@ class Search(Trainer):
             return Ending(str(error))
 
     def begin(self) -> None:
-        """What is done before the first step; for subclasses, which may evaluate the initial values, for example."""
+        """What is done before the first step; for subclasses, which may evaluate the initial values, for example.
+
+        A run that is gone on with before its first step was completed begins once more.
+        """
 
     def end(self) -> None:
         """What is done when there is a reason to end; for subclasses, which may evaluate what they put off."""
