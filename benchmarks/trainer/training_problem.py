@@ -22,7 +22,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "opto" / "testing"))
 
 from simulation.limits import limited
 
-__all__ = ["Example", "Meter", "Parameter", "Run", "TrainingProblem", "Verdict"]
+__all__ = ["Example", "Meter", "Parameter", "Run", "TrainingProblem", "Verdict", "limited"]
 
 Values = Mapping[str, Any]
 
@@ -139,13 +139,12 @@ class TrainingProblem:
         return Run(self.scalar(verdict), verdict.words(), "\n".join(lines), str(plain), verdict)
 
     def _failed(self, error: Exception, example: Example) -> Run:
-        verdict = self.judged_failure(error, example)
+        verdict = self.judged_failure(type(error).__name__, str(error), example)
         return Run(0.0, verdict.words(), "", type(error).__name__, verdict)
 
-    def judged_failure(self, error: BaseException, example: Example) -> Verdict:
-        """The verdict on a program that raised."""
-        words = str(error).splitlines()[0][:200] if str(error) else ""
-        remarks = [("", f"It failed: {type(error).__name__}: {words}")]
+    def judged_failure(self, kind: str, words: str, example: Example) -> Verdict:
+        """The verdict on a program that raised an error of that kind, which says that."""
+        remarks = [("", f"It failed: {kind}: {words.splitlines()[0][:200] if words else ''}")]
         if isinstance(example.wanted, tuple) and example.wanted and isinstance(example.wanted[0], str):
             remarks.append(("", f"{example.about} should return {example.wanted[1]!r}."))
         return Verdict(dict.fromkeys(self.weights, 0.0), tuple(remarks))
@@ -217,17 +216,17 @@ class Meter:
         """One evaluation, as an algorithm sees it."""
         self.counted()
         found = self.problem.run(candidate, example)
-        return replace(found, score=self.seen(found.score, candidate, example))
+        return replace(found, score=self.seen(found.score, found.output, example))
 
     def counted(self) -> None:
         """There was one more evaluation."""
         self.count += 1
 
-    def seen(self, score: float, candidate: Values, example: Example) -> float:
-        """The score with noise: another number each time the same is evaluated again."""
+    def seen(self, score: float, output: Any, example: Example) -> float:
+        """The score of an output with noise: another number each time the same is evaluated again."""
         if not self.problem.noise:
             return score
-        key = repr((self.seed, example.name, sorted((name, str(value)) for name, value in candidate.items())))
+        key = repr((self.seed, example.name, str(output)))
         self._repeats[key] += 1
         drawn = hashlib.sha256(f"{key} {self._repeats[key]}".encode()).digest()
         noise = random.Random(int.from_bytes(drawn[:8], "big")).gauss(0.0, self.problem.noise)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from opto.errors import BudgetExceededError, ModelError, ReplayError, SuggestionError
 from opto.llm.ambient import metering
-from opto.optimizers.drivers import Proposal, Request, run, together
+from opto.optimizers.allowing import allowing
+from opto.optimizers.drivers import Proposal, Reply, Request, run, together
 from opto.optimizers.optimizer import Optimizer, Update
 from opto.trace.nodes import ParameterNode
 
@@ -18,6 +19,7 @@ __all__ = ["propose_jointly", "rebound"]
 
 O = TypeVar("O", bound=Optimizer)  # noqa: E741  # the field's letter for an optimizer
 T = TypeVar("T")
+Allowed: TypeAlias = "list[ParameterNode[Any]] | None"
 
 
 def rebound(optimizer: O, parameters: Mapping[ParameterNode[Any], ParameterNode[Any]]) -> O:
@@ -36,7 +38,9 @@ def rebound(optimizer: O, parameters: Mapping[ParameterNode[Any], ParameterNode[
     return copy.deepcopy(optimizer, {id(old): new for old, new in parameters.items()})
 
 
-def propose_jointly(optimizers: Sequence[Optimizer]) -> list[Update | Exception]:
+def propose_jointly(
+    optimizers: Sequence[Optimizer], *, only: Sequence[Iterable[ParameterNode[Any]] | None] | None = None
+) -> list[Update | Exception]:
     """What each optimizer proposes from the feedback that its parameters have; no value is set.
 
     What they ask their models at the same time goes out together, in the order of the optimizers, so that a seed or a
@@ -45,6 +49,7 @@ def propose_jointly(optimizers: Sequence[Optimizer]) -> list[Update | Exception]
 
     Args:
         optimizers: all different objects. One that a failing model leaves without a proposal does not stop the others.
+        only: for each the parameters that it may change, None for all; see `Optimizer.step`.
 
     Returns:
         For each, the values by parameter, after projections and checks; or the error of its model, or of a suggestion
@@ -55,43 +60,47 @@ def propose_jointly(optimizers: Sequence[Optimizer]) -> list[Update | Exception]
         Exception: any error that is neither a model's nor a suggestion's.
     """
     outcomes: dict[int, Update | Exception] = {}
+    allowed = [None] * len(optimizers) if only is None else [None if each is None else list(each) for each in only]
     sans_io = []
     for place, optimizer in enumerate(optimizers):
         if optimizer._overrides("propose") or optimizer._overrides("_step") or optimizer._overrides("step"):
-            outcomes[place] = _alone(optimizer)
+            outcomes[place] = _alone(optimizer, allowed[place])
         else:
             sans_io.append(place)
     if sans_io:
         first = optimizers[sans_io[0]]
-        joint = together([_guarded(_stepped(optimizers[place])) for place in sans_io])
+        joint = together([_guarded(_stepped(optimizers[place], allowed[place])) for place in sans_io])
         with first._run_dir.listening(), metering(first.usage, first._budget):
             found = run(joint, first._answering_model, first._about())
         outcomes.update(zip(sans_io, found, strict=True))
     return [outcomes[place] for place in range(len(optimizers))]
 
 
-def _alone(optimizer: Optimizer) -> Update | Exception:
+def _alone(optimizer: Optimizer, only: Allowed) -> Update | Exception:
     try:
-        return optimizer.step(bypassing=True)
+        return optimizer.step(bypassing=True) if only is None else optimizer.step(bypassing=True, only=only)
     except (ModelError, SuggestionError) as error:
         return _outcome(error)
 
 
-def _stepped(optimizer: Optimizer) -> Proposal[Update]:
+def _stepped(optimizer: Optimizer, only: Allowed) -> Proposal[Update]:
     """A step that sets no value, with its requests addressed to the optimizer's own model."""
     start = time.perf_counter()
-    optimizer._begin()
+    with allowing(only):
+        optimizer._begin()
     proposal = optimizer._propose()
+    replies: list[Reply] | None = None
     try:
-        requests = next(proposal)
         while True:
+            with allowing(only):  # left at each `yield`, so that it holds for no other optimizer
+                requests = next(proposal) if replies is None else proposal.send(replies)
             replies = yield [_addressed(optimizer, request) for request in requests]
-            requests = proposal.send(replies)
     except StopIteration as stop:
         values: Update = stop.value
     finally:
         proposal.close()
-    return optimizer._apply(values, True, start)
+    with allowing(only):
+        return optimizer._apply(values, True, start)
 
 
 def _addressed(optimizer: Optimizer, request: Request) -> Request:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.fronts import Fronts
 from opto.trainer.objectives import Score
 
 __all__ = ["Archive"]
@@ -25,6 +26,7 @@ class Archive:
         self.accepted: list[ModuleCandidate] = []
         self.touched: dict[int, ModuleCandidate] = {}
         self.scored: list[tuple[int, str, int, Score]] = []
+        self._fronts: dict[tuple[str, str], Fronts] = {}
 
     def add(self, candidate: ModuleCandidate) -> None:
         """Take in a new candidate, which gets its number."""
@@ -36,6 +38,8 @@ class Archive:
         """Note that a candidate was accepted, and why."""
         candidate.status, candidate.verdict = "accepted", verdict
         self.accepted.append(candidate)
+        for fronts in self._fronts.values():
+            fronts.add(candidate)
         self.touch(candidate)
 
     def reject(self, candidate: ModuleCandidate, verdict: str) -> None:
@@ -47,6 +51,8 @@ class Archive:
         """Note what a candidate scored on an example."""
         candidate.table(split).add(place, score)
         self.scored.append((candidate.number, split, place, score))
+        for fronts in self._fronts.values():
+            fronts.scored(candidate, split, place)
 
     def touch(self, candidate: ModuleCandidate) -> None:
         """Note that something about a candidate changed."""
@@ -60,6 +66,20 @@ class Archive:
     def twin_of(self, candidate: ModuleCandidate) -> ModuleCandidate | None:
         """The first candidate with the same values; None where there is none."""
         return self._by_key.get(candidate.key)
+
+    def fronts(self, split: str, kind: str = "examples") -> Fronts:
+        """The Pareto fronts of the accepted candidates on a split; made when first asked for, then kept up.
+
+        Args:
+            split: of the data.
+            kind: what there is a front for, see `opto.trainer.fronts.KINDS`.
+        """
+        found = self._fronts.get((split, kind))
+        if found is None:
+            found = self._fronts[split, kind] = Fronts(split, kind, self._all[0].objective)
+            for each in self.accepted:
+                found.add(each)
+        return found
 
     def top(self, count: int, score: Callable[[ModuleCandidate], float]) -> list[ModuleCandidate]:
         """The accepted candidates with the highest scores, the best first; of equal ones the older."""

@@ -134,12 +134,12 @@ class ModuleCandidate:
         self.rollouts.extend(added)
 
     def mean_score(self) -> float | None:
-        """The mean score of the rollouts that are kept; where none are, of all that was evaluated; None for nothing."""
+        """The mean score of the rollouts that are kept; else on validation, else on training examples; else None."""
         if self.rollouts:
             scores = [each["score"] for each in self.rollouts]
             return None if any(each is None for each in scores) else float(math.fsum(scores) / len(scores))
-        means = [table.mean() for name, table in self.scores.items() if name != "test" and len(table)]
-        return means[-1] if means else None
+        means = [self.scores[name].mean() for name in ("validate", "train") if self.scores.get(name)]
+        return means[0] if means else None
 
     def mean_score_dict(self) -> dict[str, float] | None:
         """The mean of each objective over the rollouts that have a `score_dict`; None where none has."""
@@ -170,6 +170,15 @@ class ModuleCandidate:
 
     def __lt__(self, other: ModuleCandidate) -> bool:
         return self._birth < other._birth
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickles and copies hold: of the ancestors the parents alone, so that long lines fit the stack."""
+        return {**vars(self), "parents": tuple(each._without_parents() for each in self.parents)}
+
+    def _without_parents(self) -> ModuleCandidate:
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self), parents=())
+        return twin
 
     def __repr__(self) -> str:
         score = self.mean_score()

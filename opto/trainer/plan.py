@@ -96,6 +96,12 @@ class Plan:
         return low if math.isfinite(low) else 0.0
 
     @property
+    def highest(self) -> float | None:
+        """The highest score there can be; None where it is not known."""
+        high = math.inf if self.score_range is None else self.score_range[1]
+        return high if math.isfinite(high) else None
+
+    @property
     def epochs(self) -> int | None:
         """`num_epochs`, or 1 where nothing limits the run."""
         limits = (self.num_steps, self.max_evaluations, self.target_score, self.patience)

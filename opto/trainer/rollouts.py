@@ -39,8 +39,9 @@ class Evaluator:
     A traced program that raises has failed at its example; one that hangs, or takes its worker with it, has failed too,
     once it was retried. Any other error is raised here, once it was retried. Errors of a budget are raised as they are.
 
-    The key of a cached result is a hash of the program (its code, attributes and parameter values), the guide, the
-    example and the number of the sample. What a program reads besides, such as global variables, is not part of it.
+    The key of a cached result is a hash of the program (its code, attributes, parameter values and the global variables
+    that it reads by name), the guide, the example and the number of the sample. What a program reads besides, such as
+    files, is not part of it; see `opto.trainer.fingerprints`.
 
     Args:
         executor: where to run: an executor, or a function that makes one, which is also called when it broke. None for

@@ -83,6 +83,7 @@ class Run:
         best: the candidate that the run would end with now.
         counts: what was done so far.
         loader: gives the places of the training examples, a minibatch at a time.
+        parents: the candidates that this step's are made from.
         minibatch: the places of the training examples of this step.
         random: a generator of this step's own, made of the seed and the number of the step.
         usage: what model calls took.
@@ -106,6 +107,7 @@ class Run:
         places = range(len(data.train))
         self.loader = DataLoader({"inputs": places, "infos": places}, plan.batch_size, seed=plan.seed)
         self.random = random.Random(f"{plan.seed}/0")
+        self.parents: list[ModuleCandidate] = []
         self.minibatch: list[int] = []
         self.errors: list[Exception] = []
         self.best = ModuleCandidate(
@@ -138,6 +140,10 @@ class Run:
     def score(self, candidate: ModuleCandidate) -> float:
         """The mean score of a candidate on the examples that candidates are compared on; NaN where it has none."""
         return candidate.table(self.validation).mean()
+
+    def twin_of(self, values: Mapping[Any, Any]) -> ModuleCandidate | None:
+        """The first candidate with these values, given for all parameters; None where there is none."""
+        return self.archive.twin_of(ModuleCandidate(self.stages[0].module, values, self.stages[0].optimizer))
 
     def in_place(self, place: int) -> ModuleCandidate:
         """The candidate on a stage."""
@@ -194,31 +200,63 @@ class Run:
                     self.counts.evaluations += 1
         return samples
 
-    def propose(self, samples: Sequence[Sample], count: int = 1) -> list[ModuleCandidate]:
+    def propose(
+        self, samples: Sequence[Sample], count: int = 1, *, only: Sequence[Iterable[Any] | None] | None = None
+    ) -> list[ModuleCandidate]:
         """New candidates from the feedback on samples: `count` for each, fewer where proposals fail or change nothing.
+
+        Args:
+            samples: of different stages.
+            count: how many proposals each sample gets.
+            only: for each sample the parameters that may change, those of the program itself; None for all.
 
         Raises:
             Exception: as for `opto.optimizers.joint.propose_jointly`.
         """
         asked: list[tuple[Sample, Optimizer]] = []
-        for sample in samples:
-            optimizer = sample.stage.optimizer
-            optimizer.zero_feedback()
-            for rollout in sample.rollouts:
-                optimizer.backward(rollout.target, _feedback(rollout, optimizer, self.plan))
-            asked.extend((sample, each) for each in _several(optimizer, count))
+        allowed: list[Iterable[Any] | None] = []
+        for sample, chosen in zip(samples, only or [None] * len(samples), strict=True):
+            several = list(_several(sample.stage.optimizer, count))
+            asked.extend((sample, each) for each in several)
+            allowed.extend([chosen] * len(several))
+        return [made for made in self.ask(asked, only=allowed) if made is not None]
+
+    def ask(
+        self,
+        asked: Sequence[tuple[Sample, Optimizer]],
+        *,
+        only: Sequence[Iterable[Any] | None] | None = None,
+        retain_graph: bool = False,
+    ) -> list[ModuleCandidate | None]:
+        """The same, where it matters which optimizer made what.
+
+        Args:
+            asked: samples, and an optimizer for the parameters of each one's stage; a sample may come several times in
+                a row. All samples of one stage must be the same one, since its parameters hold the feedback.
+            only: for each pair the parameters that may change, those of the program itself; None for all.
+            retain_graph: whether feedback will be sent through the same graphs again.
+
+        Returns:
+            For each pair the new candidate; None where a proposal failed or changes nothing.
+
+        Raises:
+            Exception: as for `opto.optimizers.joint.propose_jointly`.
+        """
+        told: set[int] = set()
+        allowed: list[list[Any] | None] = []
+        for (sample, optimizer), chosen in zip(asked, only or [None] * len(asked), strict=True):
+            allowed.append(None if chosen is None else sample.stage.standing_for(chosen))
+            if id(sample) not in told:
+                told.add(id(sample))
+                optimizer.zero_feedback()
+                for rollout in sample.rollouts:
+                    feedback = _feedback(rollout, optimizer, self.plan)
+                    optimizer.backward(rollout.target, feedback, retain_graph=retain_graph)
         usage = Totals()
         with collecting(usage), collecting(self.usage):
-            outcomes = self._proposals([optimizer for _, optimizer in asked])
-        made: list[ModuleCandidate] = []
-        for (sample, _), outcome in zip(asked, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                self.errors.append(outcome)
-            elif outcome:
-                values = sample.stage.translated(outcome)
-                reason = f"reflection on {len(sample.rollouts)} examples of candidate {sample.candidate.number}"
-                made.append(self.new(values, parents=[sample.candidate], reason=reason))
-        _share(made, usage)
+            outcomes = self._proposals([optimizer for _, optimizer in asked], allowed)
+        made = [self._proposed(sample, outcome) for (sample, _), outcome in zip(asked, outcomes, strict=True)]
+        _share([each for each in made if each is not None], usage)
         return made
 
     def evaluate(
@@ -276,11 +314,20 @@ class Run:
     def _rollouts(self, requests: Sequence[Request]) -> Iterator[Rollout]:
         return self.evaluator.rollouts(requests, self.guide, journal=self._journal)
 
-    def _proposals(self, optimizers: Sequence[Optimizer]) -> list[Any]:
+    def _proposals(self, optimizers: Sequence[Optimizer], only: Sequence[list[Any] | None]) -> list[Any]:
         with nullcontext() if self._journal is None else self._journal.replies():
-            return list(propose_jointly(optimizers))
+            return list(propose_jointly(optimizers, only=only)) if optimizers else []
 
     # ---- internals
+
+    def _proposed(self, sample: Sample, outcome: Any) -> ModuleCandidate | None:
+        if isinstance(outcome, Exception):
+            self.errors.append(outcome)
+            return None
+        if not outcome:
+            return None
+        reason = f"reflection on {len(sample.rollouts)} examples of candidate {sample.candidate.number}"
+        return self.new(sample.stage.translated(outcome), parents=[sample.candidate], reason=reason)
 
     def _judging(self) -> Any:
         return "metric" if self.plan.objective_config is None else "scores"

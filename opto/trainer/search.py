@@ -220,6 +220,7 @@ class Search(Trainer):
             while True:
                 reason = next((why for why in (rule.reached(run) for rule in rules) if why), None)
                 if reason is not None:
+                    self.end()
                     return Ending(reason)
                 if session.interrupts.requested:
                     return Ending("interrupted", interrupted=True)
@@ -232,6 +233,7 @@ class Search(Trainer):
                 self._note_failures()
                 self._commit(session)
         except Exhausted:
+            self.end()
             return Ending("all evaluations are used up")
         except BudgetExceededError as error:
             return Ending(str(error))
@@ -239,12 +241,15 @@ class Search(Trainer):
     def begin(self) -> None:
         """What is done before the first step; for subclasses, which may evaluate the initial values, for example."""
 
+    def end(self) -> None:
+        """What is done when there is a reason to end; for subclasses, which may evaluate what they put off."""
+
     def step(self) -> None:
         """One step; see the class."""
         run = self._run
-        parents = self.parents.pick(run)
+        run.parents = self.parents.pick(run)
         run.minibatch = self.examples.pick(run)
-        candidates = self.proposer.propose(run, parents, run.minibatch)
+        candidates = self.proposer.propose(run, run.parents, run.minibatch)
         candidates = self.screening.keep(run, candidates)
         if candidates:
             self.acceptance.judge(run, candidates)

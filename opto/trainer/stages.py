@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,11 @@ class Stage:
         """Values of parameters here as values of the original ones."""
         names = {id(here): original for here, original in zip(self.parameters, self.originals, strict=True)}
         return {names[id(each)]: value for each, value in values.items()}
+
+    def standing_for(self, originals: Iterable[ParameterNode[Any]]) -> list[ParameterNode[Any]]:
+        """The parameters here that stand for some of the original ones."""
+        wanted = {id(each) for each in originals}
+        return [here for original, here in zip(self.originals, self.parameters, strict=True) if id(original) in wanted]
 
 
 class Stages:

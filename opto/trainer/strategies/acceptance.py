@@ -8,8 +8,9 @@ from typing import Protocol
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.plan import Plan
 from opto.trainer.run import Run
+from opto.trainer.strategies.verdicts import regressed, settled
 
-__all__ = ["Acceptance", "Always", "OnValidation", "challenge", "drawn_places"]
+__all__ = ["Acceptance", "Always", "OnValidation", "challenge", "drawn_places", "worse_when_pinned"]
 
 
 class Acceptance(Protocol):
@@ -53,10 +54,11 @@ class OnValidation:
 
     Args:
         places: how many validation examples, drawn anew for each step; None for all.
+        max_repeats: how often both are evaluated on each, at most, while it is undecided which is better.
     """
 
-    def __init__(self, places: int | None = None) -> None:
-        self.places = places
+    def __init__(self, places: int | None = None, *, max_repeats: int = 1) -> None:
+        self.places, self.max_repeats = places, max_repeats
 
     def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:
         """Score all candidates and the best one on the same examples; the best of them goes first."""
@@ -64,7 +66,7 @@ class OnValidation:
         run.evaluate([run.best, *candidates], places)
         by_score = sorted(candidates, key=lambda each: (-each.table(run.validation).mean(places), each.number))
         for each in by_score:
-            challenge(run, each, places)
+            challenge(run, each, places, max_repeats=self.max_repeats)
 
     def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
         """Those of a step, the least and the most; see `Search.workload`."""
@@ -72,21 +74,33 @@ class OnValidation:
         return 0, places * (plan.num_proposals if self.places is None else 1 + plan.num_proposals)
 
 
-def challenge(run: Run, candidate: ModuleCandidate, places: Sequence[int]) -> bool:
+def challenge(run: Run, candidate: ModuleCandidate, places: Sequence[int], *, max_repeats: int = 1) -> bool:
     """Let a candidate challenge the best one on examples on which both have scores: accept it if it wins.
+
+    Args:
+        run: the run; its plan says how sure it has to be, and what must not get worse.
+        candidate: evaluated on the places, as the best candidate is.
+        places: of validation examples.
+        max_repeats: how often both are evaluated on each, at most, while it is undecided which is better.
 
     Returns:
         Whether it took the place of the best.
     """
-    ours, theirs = candidate.table(run.validation).mean(places), run.best.table(run.validation).mean(places)
-    won = ours > theirs
-    verdict = f"{ours:.4g} against {theirs:.4g} on {len(places)} examples"
-    if won:
-        run.archive.accept(candidate, verdict)
+    verdict = settled(run, candidate, run.best, places, max_repeats)
+    lost = regressed(run, candidate) if verdict.better else []
+    if lost:
+        run.archive.reject(candidate, worse_when_pinned(lost))
+    elif verdict.better:
+        run.archive.accept(candidate, verdict.words)
         run.replace_best(candidate)
     else:
-        run.archive.reject(candidate, verdict)
-    return won
+        run.archive.reject(candidate, verdict.words)
+    return candidate is run.best
+
+
+def worse_when_pinned(places: Sequence[int]) -> str:
+    """The verdict on a candidate that is worse at pinned places."""
+    return f"worse than the initial values at pinned example{'s' * (len(places) > 1)} {', '.join(map(str, places))}"
 
 
 def drawn_places(run: Run, count: int | None) -> Sequence[int]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from opto.trainer.run import Run
+from opto.trainer.strategies.parents import draw_by_weight
 
-__all__ = ["ExampleSelector", "Minibatch"]
+__all__ = ["Errors", "ExampleSelector", "Minibatch"]
 
 
 class ExampleSelector(Protocol):
@@ -17,6 +18,8 @@ class ExampleSelector(Protocol):
 
         def pick(self, run):
             return list(range(run.plan.batch_size))
+
+    It may look at `run.parents`, whose values the examples will be run with.
     """
 
     def pick(self, run: Run) -> list[int]:
@@ -31,3 +34,56 @@ class Minibatch:
         """As in PyTorch: each example once an epoch, in an order drawn anew."""
         places, _ = run.loader.sample()
         return places
+
+
+class Errors:
+    """Examples at which the parents are known to be bad, and some of which nothing is known.
+
+    An example that went well teaches nothing and cannot be improved on. What is known is every score that was bought
+    so far: with validation on the training examples that is a score for each of them. Of an example that a parent was
+    not run on, the scores of its own parent and of the first candidate serve as a guess.
+
+    Args:
+        exploration: the part of the examples that comes from the loader instead, whatever is known of them.
+        successes: how many examples of a batch are ones at which the parents are known to be good, so that what works
+            is in view while what does not is changed.
+    """
+
+    def __init__(self, *, exploration: float = 0.25, successes: int = 0) -> None:
+        if not 0 <= exploration <= 1:
+            raise ValueError(f"exploration must be a part, from 0 to 1, got {exploration!r}.")
+        if isinstance(successes, bool) or not isinstance(successes, int) or successes < 0:
+            raise ValueError(f"successes must be an int >= 0, got {successes!r}.")
+        self.exploration, self.successes = exploration, successes
+
+    def pick(self, run: Run) -> list[int]:
+        """`batch_size` different places, as far as there are as many examples; the loader advances by as many."""
+        regular, _ = run.loader.sample()
+        size = min(run.plan.batch_size, len(run.data.train))
+        kept = [place for place in dict.fromkeys(regular) if run.random.random() < self.exploration]
+        known = _known(run)
+        highest = _highest(run, known)
+        lost = {place: highest - score for place, score in known.items() if place not in kept and score < highest}
+        chosen = kept + draw_by_weight(run, lost, max(0, size - len(kept) - self.successes))
+        good = [place for place, score in known.items() if score >= highest and place not in chosen]
+        chosen += run.random.sample(good, min(len(good), self.successes, size - len(chosen)))
+        chosen += [place for place in dict.fromkeys(regular) if place not in chosen][: size - len(chosen)]
+        return chosen[:size] or regular
+
+
+def _known(run: Run) -> dict[int, float]:
+    """What the parents score at training examples, by place; a guess where only their ancestors were run."""
+    tables = [parent.table("train") for parent in run.parents]
+    tables += [each.table("train") for parent in run.parents for each in parent.parents[:1]]
+    tables.append(run.archive[0].table("train"))
+    known: dict[int, float] = {}
+    for table in tables:
+        for place in table:
+            if place not in known:
+                known[place] = table.mean_at(place)
+    return dict(sorted(known.items()))
+
+
+def _highest(run: Run, known: dict[int, float]) -> float:
+    highest = run.plan.highest
+    return max(known.values(), default=0.0) if highest is None else highest

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.run import Run
+from opto.trainer.score_model import ScoreModel
 
-__all__ = ["Everything", "Screening"]
+__all__ = ["Chain", "Distinct", "Everything", "Heuristic", "LearnedScreening", "Screening"]
 
 
 class Screening(Protocol):
@@ -33,3 +35,137 @@ class Everything:
     def keep(self, run: Run, candidates: list[ModuleCandidate]) -> list[ModuleCandidate]:
         """All of them."""
         return candidates
+
+
+class Distinct:
+    """Leaves out candidates with the values of another: what is known of that is not paid for again."""
+
+    def keep(self, run: Run, candidates: list[ModuleCandidate]) -> list[ModuleCandidate]:
+        """The first of those that are equal, if it is none of an earlier step."""
+        kept: list[ModuleCandidate] = []
+        for each in candidates:
+            twin = run.archive.twin_of(each)
+            if twin is None or twin is each:
+                kept.append(each)
+            else:
+                run.archive.reject(each, f"the same values as candidate {twin.number}")
+        return kept
+
+
+class Chain:
+    """Several screenings, one after the other.
+
+    Args:
+        *screenings: each sees what those before it kept.
+    """
+
+    def __init__(self, *screenings: Screening) -> None:
+        self.screenings = screenings
+
+    def keep(self, run: Run, candidates: list[ModuleCandidate]) -> list[ModuleCandidate]:
+        """Those that all keep."""
+        for each in self.screenings:
+            candidates = each.keep(run, candidates) if candidates else []
+        return candidates
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of those that have one."""
+        return {
+            str(place): each.state_dict() for place, each in enumerate(self.screenings) if hasattr(each, "state_dict")
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`."""
+        for place, kept in state.items():
+            self.screenings[int(place)].load_state_dict(kept)  # type: ignore[attr-defined]
+
+
+class Heuristic:
+    """Leaves out candidates that a function of yours thinks little of, such as a rule on the length of a prompt.
+
+        Heuristic(lambda values: -len(values["prompt"]), at_least=-2000)
+
+    Args:
+        score: takes a candidate's values by name, returns a number.
+        at_least: what it must be.
+        keep: how many are kept in a step, at most, those with the highest numbers; None for all.
+    """
+
+    def __init__(
+        self, score: Callable[[Mapping[str, Any]], float], *, at_least: float | None = None, keep: int | None = None
+    ) -> None:
+        if not callable(score):
+            raise TypeError(f"score must be a function of the values by name, got {score!r}.")
+        if keep is not None and (isinstance(keep, bool) or not isinstance(keep, int) or keep < 1):
+            raise ValueError(f"keep must be an int >= 1 or None, got {keep!r}.")
+        self.score, self.at_least, self.count = score, at_least, keep
+
+    def keep(self, run: Run, candidates: list[ModuleCandidate]) -> list[ModuleCandidate]:
+        """Those that it thinks enough of."""
+        numbers = {each.number: float(self.score(each.values)) for each in candidates}
+        good = [each for each in candidates if self.at_least is None or numbers[each.number] >= self.at_least]
+        top = sorted(good, key=lambda each: (-numbers[each.number], each.number))[: self.count]
+        kept = {each.number for each in top}
+        for each in candidates:
+            if each.number not in kept:
+                run.archive.reject(each, f"the heuristic gives it {numbers[each.number]:.4g}")
+        return [each for each in candidates if each.number in kept]
+
+
+class LearnedScreening:
+    """Leaves out candidates whose predicted score is low; the prediction is learned from those that were evaluated.
+
+    PROMST's sampling by a learned score model (arXiv 2402.08702): a candidate is run if the score that the model
+    predicts for it, plus the model's own error, reaches a part of the highest score so far. Here the model is ridge
+    regression on hashed n-grams of the values: it is fitted in milliseconds, anew for each step from what the archive
+    holds, so there is no other state.
+
+    It is cautious. It does nothing before it has `least` scores to learn from; its error is measured by predicting each
+    of them from the others; and where that is not better than predicting their mean, it does nothing either. At least
+    one candidate of a step is kept.
+
+    Args:
+        threshold: the part of the highest score, above the lowest seen, that is to be reached.
+        least: from how many evaluated candidates on it is active.
+        most: how many evaluated candidates, the latest ones, it learns from.
+        examples: on how many validation examples a candidate must have been scored to be learned from; None for a
+            quarter of them.
+    """
+
+    def __init__(
+        self, threshold: float = 0.8, *, least: int = 10, most: int = 300, examples: int | None = None
+    ) -> None:
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"threshold must be a part, from 0 to 1, got {threshold!r}.")
+        for name, count in (("least", least), ("most", most)):
+            if isinstance(count, bool) or not isinstance(count, int) or count < 4:
+                raise ValueError(f"{name} must be an int >= 4, got {count!r}.")
+        self.threshold, self.least, self.most, self.examples = threshold, least, most, examples
+
+    def keep(self, run: Run, candidates: list[ModuleCandidate]) -> list[ModuleCandidate]:
+        """Those that may be good; all of them while the model knows too little."""
+        model = self.model(run)
+        if model is None or not model.skilled or len(candidates) < 1:
+            return candidates
+        predicted = dict(zip(candidates, model.predict([_text(each) for each in candidates]), strict=True))
+        needed = model.lowest + self.threshold * (model.highest - model.lowest) - model.error
+        kept = [each for each in candidates if predicted[each] >= needed]
+        if not kept:
+            kept = [max(candidates, key=lambda each: (predicted[each], -each.number))]
+        for each in candidates:
+            if each not in kept:
+                verdict = f"predicted to score {predicted[each]:.4g}, give or take {model.error:.2g}"
+                run.archive.reject(each, f"{verdict}; {needed:.4g} was asked for")
+        return kept
+
+    def model(self, run: Run) -> ScoreModel | None:
+        """The model of this step; None while there are too few candidates to learn from."""
+        needed = max(1, len(run.validation_places()) // 4) if self.examples is None else self.examples
+        known = [each for each in run.archive if len(each.table(run.validation)) >= needed][-self.most :]
+        if len(known) < self.least:
+            return None
+        return ScoreModel([_text(each) for each in known], [run.score(each) for each in known])
+
+
+def _text(candidate: ModuleCandidate) -> dict[str, str]:
+    return {name: str(value) for name, value in candidate.values.items()}

@@ -1,0 +1,291 @@
+"""Acceptance for a pool of candidates that are each best at something, with few evaluations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.fronts import KINDS, Fronts
+from opto.trainer.objectives import to_scalar_score
+from opto.trainer.run import Run
+from opto.trainer.strategies.acceptance import worse_when_pinned
+from opto.trainer.strategies.verdicts import regressed, settled
+
+__all__ = ["OnFronts"]
+
+_LEAST = 5
+"""On how many examples a candidate is compared, at least, before it is given up."""
+
+
+class OnFronts:
+    """Accepts what beats its parent on the minibatch and is then best at something on the validation examples.
+
+    GEPA's acceptance (arXiv 2507.19457, section 3), which pays less for what is not worth it:
+
+    1. **Gate.** A candidate is run on the examples that its parent's feedback was about, and goes on if its sum of
+       scores is higher than the parent's. A merged candidate is run on a few validation examples instead, at which its
+       parents differ, and goes on if it is no worse than the better of them.
+    2. **Finalists.** Of several candidates of one parent only the first that pass, or the best on the minibatch, go on.
+    3. **Validation** in growing batches. A candidate that is best at none of the examples seen is rejected as soon as
+       it is clearly worse than the leading candidate, or cannot become the best any more. One that does not do worse
+       than its parent is accepted after the first batch, and the rest is put off: it counts as what its parent is where
+       it was not run. Most candidates are outdone by their own children before the rest would matter.
+
+    The rest is paid for (`settle`, at the beginning of steps and at the end) when a candidate leads and nothing better
+    came for some steps, or it seems to have reached the target, or evaluations run out. Only what was scored on all
+    validation examples can take the place of the best candidate.
+
+    Args:
+        gate: whether there is a gate.
+        finalists: how many candidates of one parent are validated, at most.
+        siblings: how they are found: "first" runs one candidate after the other on the minibatch until enough have
+            passed; "best" runs all side by side, which takes more evaluations and less time.
+        first: the part of the validation examples that the first batch has, at least five; each further batch doubles
+            what was seen. 1 pays for all at once.
+        defer: whether the rest is put off, which is possible with fronts over examples.
+        patience: after how many steps without a new accepted candidate the leading one is settled.
+        giving_up: by how many standard errors a candidate must be worse to be given up; infinite to give up only what
+            cannot become the best whatever comes (which is known where `score_range` is).
+        subsample: on how many validation examples a merged candidate is checked.
+        kind: what there is a front for, see `ParetoParents`.
+        max_repeats: how often a candidate and the best one are evaluated on each example, at most, while it is
+            undecided which is better.
+    """
+
+    def __init__(  # noqa: PLR0913  # a choice for each part of it
+        self,
+        *,
+        gate: bool = True,
+        finalists: int = 1,
+        siblings: str = "first",
+        first: float = 0.25,
+        defer: bool = True,
+        patience: int = 3,
+        giving_up: float = 2.0,
+        subsample: int = 5,
+        kind: str = "examples",
+        max_repeats: int = 1,
+    ) -> None:
+        if kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}, got {kind!r}.")
+        if not 0 < first <= 1:
+            raise ValueError(f"first must be a part of the examples, above 0 and up to 1, got {first!r}.")
+        if not giving_up >= 0:
+            raise ValueError(f"giving_up must be a number >= 0, got {giving_up!r}.")
+        for name, count in (
+            ("finalists", finalists),
+            ("subsample", subsample),
+            ("max_repeats", max_repeats),
+            ("patience", patience),
+        ):
+            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                raise ValueError(f"{name} must be an int >= 1, got {count!r}.")
+        self.siblings = siblings
+        self.gate, self.finalists, self.first, self.giving_up = gate, finalists, first, giving_up
+        self.subsample, self.kind, self.max_repeats = subsample, kind, max_repeats
+        self.defer, self.patience = defer and kind == "examples", patience
+
+    def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:
+        """Gate, finalists, validation."""
+        changed = [each for each in candidates if len(each.parents) < 2]
+        passed = self._through_gate(run, changed) if self.gate and run.minibatch else changed
+        passed += [each for each in candidates if len(each.parents) > 1 and self._is_good_merge(run, each)]
+        for each in passed:
+            self._validate(run, each)
+
+    # ---- before anything is paid for on all examples
+
+    def _through_gate(self, run: Run, candidates: Sequence[ModuleCandidate]) -> list[ModuleCandidate]:
+        """Those that beat their parent on the minibatch; the others are rejected."""
+        passed: list[ModuleCandidate] = []
+        families: dict[int, list[ModuleCandidate]] = {}
+        for each in candidates:
+            families.setdefault(each.parents[0].number, []).append(each)
+        for siblings in families.values():
+            passed += self._first_ones(run, siblings) if self.siblings == "first" else self._best_ones(run, siblings)
+        return passed
+
+    def _first_ones(self, run: Run, siblings: Sequence[ModuleCandidate]) -> list[ModuleCandidate]:
+        """Run one after the other, until enough have passed."""
+        passed: list[ModuleCandidate] = []
+        for each in siblings:
+            if len(passed) == self.finalists:
+                run.archive.reject(
+                    each, f"not run, for candidate {passed[-1].number} of the same parent passed before it"
+                )
+            elif self._gain(run, [each])[0] > 0:
+                passed.append(each)
+        return passed
+
+    def _best_ones(self, run: Run, siblings: Sequence[ModuleCandidate]) -> list[ModuleCandidate]:
+        """Run side by side, the best taken."""
+        gains = self._gain(run, siblings)
+        ranked = sorted(zip(siblings, gains, strict=True), key=lambda pair: (-pair[1], pair[0].number))
+        passing = [each for each, gain in ranked if gain > 0]
+        for each in passing[self.finalists :]:
+            run.archive.reject(each, "another of the same parent was better on the minibatch")
+        return passing[: self.finalists]
+
+    @staticmethod
+    def _gain(run: Run, siblings: Sequence[ModuleCandidate]) -> list[float]:
+        """By how much each is better than the parent on the minibatch; it is rejected where it is not."""
+        parent, places = siblings[0].parents[0], list(dict.fromkeys(run.minibatch))
+        run.evaluate([parent, *siblings], places, split="train")
+        before = _latest(run, parent, places)
+        gains = [_latest(run, each, places) - before for each in siblings]
+        for each, gain in zip(siblings, gains, strict=True):
+            if gain <= 0:
+                run.archive.reject(each, f"no better than candidate {parent.number} on the minibatch ({gain:+.4g})")
+        return gains
+
+    def _is_good_merge(self, run: Run, candidate: ModuleCandidate) -> bool:
+        """Whether a merged candidate is no worse than its parents on examples at which they differ; else rejected."""
+        tables = [each.table(run.validation) for each in candidate.parents]
+        shared = [place for place in run.validation_places() if all(place in table for table in tables)]
+        run.random.shuffle(shared)
+        for_each = [
+            [place for place in shared if tables[0].mean_at(place) > tables[1].mean_at(place)],
+            [place for place in shared if tables[0].mean_at(place) < tables[1].mean_at(place)],
+        ]
+        places = _alternating(for_each, self.subsample)
+        places += [place for place in shared if place not in places][: self.subsample - len(places)]
+        if not places:
+            return True
+        run.evaluate([candidate], places)
+        mine, theirs = candidate.table(run.validation).mean(places), max(table.mean(places) for table in tables)
+        if mine < theirs:
+            verdict = f"{mine:.4g} against {theirs:.4g} of its parents on {len(places)} examples"
+            run.archive.reject(candidate, verdict)
+        return mine >= theirs
+
+    # ---- validation
+
+    def _validate(self, run: Run, candidate: ModuleCandidate) -> None:
+        lost = regressed(run, candidate)
+        if lost:
+            run.archive.reject(candidate, worse_when_pinned(lost))
+            return
+        every = list(run.validation_places())
+        table, fronts = candidate.table(run.validation), self._fronts(run)
+        waiting = run.random.sample(every, len(every))
+        while waiting := [place for place in waiting if place not in table]:
+            run.evaluate([candidate], waiting[: self._batch(len(every), len(table))])
+            left = len(every) - len(table)
+            if not left:
+                break
+            if self.defer and self._holds_up(run, candidate):
+                run.archive.accept(candidate, f"no worse than its parent on {len(table)} of {len(every)} examples")
+                return
+            why = self._hopeless(run, candidate, left)
+            if why and not (self.kind != "objectives" and fronts.wins(candidate)):
+                run.archive.reject(candidate, why)
+                return
+        if fronts.reaches(candidate):
+            run.archive.accept(candidate, f"{table.mean():.4g} on {len(every)} examples")
+            self._crown(run, candidate)
+        else:
+            run.archive.reject(candidate, f"{table.mean():.4g} on {len(every)} examples, best at none")
+
+    def _holds_up(self, run: Run, candidate: ModuleCandidate) -> bool:
+        """Whether a candidate is no worse than its parent where it was run on validation examples."""
+        table, fronts = candidate.table(run.validation), self._fronts(run)
+        before = [fronts.score_at(candidate.parents[0], place) for place in table]
+        pairs = [(table.mean_at(place), old) for place, old in zip(table, before, strict=True) if old is not None]
+        return math.fsum(new for new, _ in pairs) >= math.fsum(old for _, old in pairs)
+
+    def _hopeless(self, run: Run, candidate: ModuleCandidate, left: int) -> str:
+        """Why a candidate will not become the best, by what was seen so far; "" where it may."""
+        mine, best = candidate.table(run.validation), run.best.table(run.validation)
+        seen = f"given up after {len(mine)} of {len(mine) + left} examples: "
+        high = run.plan.highest
+        if high is not None and (mine.mean() * len(mine) + high * left) / (len(mine) + left) < best.mean():
+            return f"{seen}it cannot reach {best.mean():.4g} any more"
+        fronts = self._fronts(run)
+        leader = fronts.leader() or run.best
+        apart = [
+            mine.mean_at(place) - theirs for place in mine if (theirs := fronts.score_at(leader, place)) is not None
+        ]
+        if len(apart) < _LEAST or math.isinf(self.giving_up):
+            return ""
+        count, mean = len(apart), math.fsum(apart) / len(apart)
+        variance = math.fsum((each - mean) ** 2 for each in apart) / (count - 1)
+        # As if one difference more had been seen that is as large as the largest: few equal ones are no certainty.
+        error = math.sqrt((variance + max(map(abs, apart)) ** 2 / count) / count * left / (count + left))
+        return f"{seen}{mean:+.4g} against candidate {leader.number}" if mean < -self.giving_up * error else ""
+
+    # ---- what was put off
+
+    def settle(self, run: Run, *, last: bool = False) -> bool:
+        """Pay for the rest of the examples of the leading candidate, if it is time.
+
+        Args:
+            run: the run.
+            last: whether this is the end of the run, when it is time anyway.
+
+        Returns:
+            Whether anything was evaluated.
+        """
+        leader = self._fronts(run).leader()
+        if leader is None or leader is run.best or not self._left(run, leader):
+            return False
+        if not (last or self._is_time(run, leader)):
+            return False
+        paid = 0
+        every = len(run.validation_places())
+        while left := self._left(run, leader):
+            batch = left[: self._batch(every, len(leader.table(run.validation)))]
+            if run.remaining is not None and len(batch) > run.remaining:
+                return paid > 0
+            run.evaluate([leader], batch)
+            paid += len(batch)
+            if self._left(run, leader) and self._fronts(run).leader() is not leader:
+                return True  # it was not as good as it seemed
+        self._crown(run, leader)
+        return True
+
+    def _is_time(self, run: Run, leader: ModuleCandidate) -> bool:
+        target, remaining = run.plan.target_score, run.remaining
+        if target is not None and self._fronts(run).estimate(leader) >= target:
+            return True
+        left = len(self._left(run, leader))
+        step = run.plan.batch_size * (1 + run.plan.num_proposals) + self._batch(len(run.validation_places()), 0)
+        if remaining is not None and left <= remaining < left + step:
+            return True
+        return run.counts.steps - run.archive.accepted[-1].step >= self.patience
+
+    def _crown(self, run: Run, candidate: ModuleCandidate) -> None:
+        """Let a candidate that was scored on all examples take the place of the best one, if it is better."""
+        every = run.validation_places()
+        run.evaluate([run.best], every)  # nothing is paid for what it has
+        verdict = settled(run, candidate, run.best, every, self.max_repeats)
+        candidate.verdict = verdict.words
+        run.archive.touch(candidate)
+        if verdict.better:
+            run.replace_best(candidate)
+
+    def _fronts(self, run: Run) -> Fronts:
+        return run.archive.fronts(run.validation, self.kind)
+
+    def _batch(self, every: int, seen: int) -> int:
+        return max(math.ceil(self.first * every), seen, _LEAST)
+
+    @staticmethod
+    def _left(run: Run, candidate: ModuleCandidate) -> list[int]:
+        table = candidate.table(run.validation)
+        return [place for place in run.validation_places() if place not in table]
+
+
+def _latest(run: Run, candidate: ModuleCandidate, places: Sequence[int]) -> float:
+    """The sum of the newest scores on training examples: those that feedback was given on, of a parent.
+
+    Older ones had a part in the choice of the examples, and would make it look worse than it is where scores are noisy.
+    """
+    table, config = candidate.table("train"), run.plan.objective_config
+    return math.fsum(to_scalar_score(table.at(place)[-1], config) for place in places)
+
+
+def _alternating(lists: Sequence[list[int]], count: int) -> list[int]:
+    """The first of each, then the second of each..., so many in all."""
+    longest = max(map(len, lists))
+    return [each[turn] for turn in range(longest) for each in lists if turn < len(each)][:count]

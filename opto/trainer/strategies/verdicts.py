@@ -1,0 +1,100 @@
+"""Whether one candidate is better than another, by their scores on the same examples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from opto.optimizers.scores import clearly_better
+from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.run import Run
+
+__all__ = ["Verdict", "compared", "regressed", "settled"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one candidate did beside another.
+
+    Attributes:
+        better: whether it is better, at the confidence that was asked for.
+        worse: whether it is worse.
+        words: the numbers.
+    """
+
+    better: bool
+    worse: bool
+    words: str
+
+
+def compared(run: Run, candidate: ModuleCandidate, other: ModuleCandidate, places: Sequence[int]) -> Verdict:
+    """Weigh a candidate against another by their means on the same validation examples.
+
+    With the plan's `confidence` at 0.5, the higher mean wins. Above, it has to be higher by more than chance explains:
+    a one-sided test of the differences, example by example.
+    """
+    mine, theirs = candidate.table(run.validation), other.table(run.validation)
+    ours = [mine.mean_at(place) for place in places]
+    others = [theirs.mean_at(place) for place in places]
+    means = math.fsum(ours) / len(ours), math.fsum(others) / len(others)
+    words = f"{means[0]:.4g} against {means[1]:.4g} on {len(places)} example{'' if len(places) == 1 else 's'}"
+    if run.plan.confidence == 0.5:
+        return Verdict(means[0] > means[1], means[0] < means[1], words)
+    width = _width(run, [*ours, *others])
+    sure = run.plan.confidence
+    better = clearly_better(ours, others, width=width, confidence=sure)
+    worse = clearly_better(others, ours, width=width, confidence=sure)
+    return Verdict(better, worse, f"{words}, {'at' if better or worse else 'undecided at'} {sure:.0%} confidence")
+
+
+def settled(
+    run: Run, candidate: ModuleCandidate, other: ModuleCandidate, places: Sequence[int], max_repeats: int = 1
+) -> Verdict:
+    """`compared`, with both evaluated again while it is undecided.
+
+    Args:
+        run: the run.
+        candidate: evaluated on the places.
+        other: likewise.
+        places: of validation examples.
+        max_repeats: the most scores that each gets on an example. Where a second score is the same everywhere, scores
+            are not noisy, and no third is bought.
+    """
+    verdict = compared(run, candidate, other, places)
+    for repeats in range(2, max_repeats + 1):
+        if verdict.better or verdict.worse:
+            break
+        run.evaluate([candidate, other], places, repeats=repeats)
+        verdict = compared(run, candidate, other, places)
+        if not any(_varies(each, run.validation, places) for each in (candidate, other)):
+            break
+    return verdict
+
+
+def regressed(run: Run, candidate: ModuleCandidate) -> list[int]:
+    """The pinned places at which a candidate is worse than the first one; both are evaluated there.
+
+    Raises:
+        ValueError: the plan pins a place that no validation example has.
+    """
+    pinned = run.plan.pinned
+    if not pinned:
+        return []
+    count = len(run.validation_places())
+    if max(pinned) >= count:
+        raise ValueError(f"pinned must be places of the {count} validation examples, got {max(pinned)}.")
+    first = run.archive[0]
+    run.evaluate([first, candidate], pinned)
+    ours, before = candidate.table(run.validation), first.table(run.validation)
+    return [place for place in pinned if ours.mean_at(place) < before.mean_at(place)]
+
+
+def _width(run: Run, scores: Sequence[float]) -> float:
+    """How far scores can lie apart; where the plan does not say so, how far these do."""
+    low, high = run.plan.score_range or (-math.inf, math.inf)
+    return high - low if math.isfinite(high - low) else max(scores) - min(scores)
+
+
+def _varies(candidate: ModuleCandidate, split: str, places: Sequence[int]) -> bool:
+    return any(len(set(candidate.table(split).numbers_at(place))) > 1 for place in places)
