@@ -51,23 +51,13 @@ def said(process):
 
 TRAIN = "print(opto.train(model={model}, num_steps={steps}, run_dir='run', **person.OPTIONS))"
 
-DYING = """
-import os, signal
-whole = person.cut.fun
-def cut(text, limit):
-    if limit == 4:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return whole(text, limit)
-person.cut.fun = cut
-"""
-
-
 @pytest.mark.parametrize(
     "model", ["person.agent", "person.plain", "person.Cutter()", "person.Decorated()", "person.marked('!')"]
 )
 def test_killed_and_gone_on_with(person, tmp_path, model):
     """After SIGKILL, another process that is given nothing but the folder ends as an uninterrupted run does."""
-    process = child(tmp_path, DYING + TRAIN.format(model=model, steps=8))
+    dying = {"EXECUTED": str(tmp_path / "executed"), "DIE_AT": "18"}
+    process = child(tmp_path, TRAIN.format(model=model, steps=8), **dying)
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
     state = json.loads((tmp_path / "run" / "state.json").read_text())
@@ -89,7 +79,7 @@ def test_nothing_is_paid_for_twice(person, tmp_path):
     counts = {name: tmp_path / name for name in ("one", "two")}
     said(child(tmp_path, TRAIN.format(model="person.agent", steps=8), EXECUTED=str(counts["one"])))
     shutil.rmtree(tmp_path / "run")
-    dying = child(tmp_path, DYING + TRAIN.format(model="person.agent", steps=8), EXECUTED=str(counts["two"]))
+    dying = child(tmp_path, TRAIN.format(model="person.agent", steps=8), EXECUTED=str(counts["two"]), DIE_AT="18")
     dying.communicate(timeout=60)
     said(child(tmp_path, "opto.resume('run')", EXECUTED=str(counts["two"])))
     one, two = (path.stat().st_size for path in counts.values())
