@@ -51,6 +51,7 @@ def said(process):
 
 TRAIN = "print(opto.train(model={model}, num_steps={steps}, run_dir='run', **person.OPTIONS))"
 
+
 @pytest.mark.parametrize(
     "model", ["person.agent", "person.plain", "person.Cutter()", "person.Decorated()", "person.marked('!')"]
 )
