@@ -18,7 +18,6 @@ from opto.trainer.executors import shares_memory
 from opto.trainer.guides.base import Guide
 from opto.trainer.guides.functions import as_guide
 from opto.trainer.parts import ALGORITHMS, GUIDES, LOGGERS, OPTIMIZERS, Parts, closest, keyword_names
-from opto.trainer.plan import Plan
 from opto.trainer.search import Search
 from opto.trainer.surroundings import as_budget
 from opto.trainer.trainer import Trainer
@@ -217,12 +216,8 @@ def _split(kind: type[Any], made_already: bool, options: Mapping[str, Any]) -> t
 
 def _options_of_train(kind: type[Any]) -> tuple[set[str], bool]:
     names, open_to_others = keyword_names(kind, "train")
-    if open_to_others and issubclass(kind, Search):  # what is left goes to the plan
-        from dataclasses import fields
-
-        from opto.trainer.surroundings import Surroundings
-
-        names, open_to_others = {*names, *Plan.names(), *(each.name for each in fields(Surroundings))}, False
+    if issubclass(kind, Search):
+        names, open_to_others = names | kind.option_names(), False
     return names - {*_OF_TRAIN, "self"}, open_to_others
 
 

@@ -101,7 +101,7 @@ class RunFolder:
     def charge(self, budget: Budget | None) -> None:
         """Let a budget count what the run has spent of one already."""
         if budget is not None:
-            budget.charge(self.run_id, **self.state.get("spent", {}))
+            budget.charge(self.run_id, **(self.state.get("spent") or self._used()))
 
     def spent(self, budget: Budget | None) -> dict[str, Any]:
         """What the run has spent so far."""
@@ -114,6 +114,13 @@ class RunFolder:
         if self.begun and budget is not None:
             with contextlib.suppress(OSError):  # what made the run end is told
                 self._replace({**self.state, "spent": self.spent(budget)})
+
+    def _used(self) -> dict[str, Any]:
+        """What was used while no budget paid."""
+        if not self.begun:
+            return {}
+        used = Totals.from_dict(self.state["usage"])
+        return {"usd": used.usd, "tokens": used.prompt_tokens + used.completion_tokens, "calls": used.calls}
 
     # ---- saving
 

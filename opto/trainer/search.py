@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from opto.errors import BudgetExceededError
@@ -167,7 +167,7 @@ class Search(Trainer):
             FileFormatError: what is in `run_dir` is damaged, or of a newer version.
             Exception: what a program raised other than an `ExecutionError`, a guide, or a model several times in a row.
         """
-        where = {each.name for each in fields(Surroundings)}
+        where = Surroundings.names()
         unknown = [name for name in options if name not in where and name not in Plan.names()]
         if unknown:
             raise TypeError(f"{type(self).__name__}.train has no option {unknown[0]!r}: see opto.trainer.plan.Plan.")
@@ -176,6 +176,11 @@ class Search(Trainer):
         data = Data.of(train_dataset, validate_dataset, test_dataset)
         with self._running(as_guide(guide), data, plan, around) as session:
             return session.known or self._finish(self._loop(session), session)
+
+    @classmethod
+    def option_names(cls) -> set[str]:
+        """The names of the options of `train` that its signature leaves out; a subclass with others adds them."""
+        return {*Plan.names(), *Surroundings.names()}
 
     @contextmanager
     def _running(self, guide: Any, data: Data, plan: Plan, around: Surroundings) -> Iterator[Session]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from opto.llm import Budget
@@ -38,6 +38,11 @@ class Surroundings:
         for name in ("resume", "record"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}.")
+
+    @classmethod
+    def names(cls) -> set[str]:
+        """The names of all of them."""
+        return {each.name for each in fields(cls)}
 
     def folder(self, stack: ExitStack) -> RunFolder | None:
         """The folder of the run, opened until the stack ends; None where there is none.

@@ -190,6 +190,15 @@ def test_algorithms_by_name(name, kind):
     assert type(made.algorithm) is kind
 
 
+def test_options_of_priority_search():
+    """Those that its train names elsewhere are known too, and an algorithm says what it takes."""
+    program = cutter()
+    options = {"algorithm": "PrioritySearch", "num_candidates": 2, "num_batches": 1, "score_function": "mean"}
+    assert trained(program, num_steps=3, **options).steps == 3
+    with pytest.raises(TypeError, match="Did you mean 'num_candidates'"):
+        trained(program, algorithm="PrioritySearch", num_candidate=2)
+
+
 def test_parts_by_name_with_options():
     """Options go to the part that they are for."""
     given = Given(

@@ -121,6 +121,11 @@ class PrioritySearch(ResumableSearch):
         names.update(batch_size=plan.batch_size * reporting.num_batches, objective_config=config)
         return super().train(judge, train_dataset, **given, **names)
 
+    @classmethod
+    def option_names(cls) -> set[str]:
+        """Also those of `SearchParameters` and `Reporting`."""
+        return {*super().option_names(), *SearchParameters.names(), *Reporting.names(), "num_threads"}
+
     def _initialize_search_parameters(self, **parameters: Any) -> None:
         """Take over options of `SearchParameters`, and begin with empty memories."""
         self.parameters = SearchParameters(**parameters)
