@@ -214,9 +214,8 @@ class PrioritySearch(ResumableSearch):
             negated, candidate = memory.pop()
             chosen.append((-negated, candidate))
         priorities = [priority for priority, _ in chosen]
-        finite = [each for each in priorities if math.isfinite(each)]
         told: dict[str, Any] = {"Explored candidates": len(chosen)}
-        if finite:
+        if finite := [each for each in priorities if math.isfinite(each)]:
             told["Mean priority of explored candidates"] = sum(finite) / len(finite)
         return [candidate for _, candidate in chosen], priorities, told
 
@@ -237,8 +236,7 @@ class PrioritySearch(ResumableSearch):
         """Judge candidates, and those explored again, on the examples of the samples or on some of `validate_dataset`.
 
         Returns:
-            For each candidate, equal ones being one, its rollouts as dicts. Of those that were only scored, no graph is
-            kept, so their `target` is None.
+            For each candidate, equal ones being one, its rollouts as dicts; `target` is None where no graph is kept.
         """
         run, bridge = self._run, self._bridge
         proposed = bridge.distinct(candidates)
@@ -248,8 +246,7 @@ class PrioritySearch(ResumableSearch):
             numbers = {each.number for each in explored}
             results = bridge.judged([each for each in proposed if each.number not in numbers], samples.places)
             return {**results, **{each: bridge.sampled(samples, each) for each in again}}
-        known = {each.number for each in again}
-        others = [each for each in proposed if each.number not in known and each not in explored]
+        others = [each for each in proposed if each not in explored]
         return bridge.judged([*others, *again], self._validation_places(len(samples.places)))
 
     def update_memory(self, results: Rollouts, samples: Samples) -> None:
@@ -291,8 +288,7 @@ class PrioritySearch(ResumableSearch):
         if best is None:
             negated, best = next(each for each in self._memories.all if each).best
             return best, -negated, {}
-        score = scalar(standing(best), self.objective_config)
-        assert score is not None
+        score = float(scalar(standing(best), self.objective_config) or 0.0)
         return best, score, {"Mean score of the best candidate": score}
 
     def compute_exploration_priority(self, candidate: ModuleCandidate) -> float:
