@@ -59,7 +59,7 @@ class OnFronts:
         gate: bool = True,
         finalists: int = 1,
         siblings: str = "first",
-        first: float = 0.25,
+        first: float = 0.1,
         defer: bool = True,
         patience: int = 3,
         giving_up: float = 2.0,
