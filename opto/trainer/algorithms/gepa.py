@@ -76,7 +76,7 @@ class GEPA(Search):
         )
 
     def train(self, guide: Any, train_dataset: Any, **options: Any) -> Outcome:
-        """As in `Search`, with `num_proposals=2` by default: a second proposal costs no further rollouts of the parent."""
+        """As in `Search`, with `num_proposals=2` by default: a second one costs no rollout of the parent."""
         options.setdefault("num_proposals", 2)
         return super().train(guide, train_dataset, **options)
 
