@@ -7,8 +7,8 @@
 #   make demo PART=code             one part: classify, code, numbers, questions
 #   make demo PART=classify ARGS='--seeds 5'   its search five times, with the mean
 #   make test-local                 the tests that need the local model
-#   make stress                     texts that attack prompts, kills while saving, fuzzing, a server that fails half of the time;
-#                                   ARGS='--kills 50 --seconds 60 --steps 200' for less
+#   make stress                     texts that attack prompts, kills while saving and while training, fuzzing, a server that fails
+#                                   half of the time; ARGS='--kills 50 --trainings 10 --seconds 60 --steps 200' for less
 #   make attack                     hostile programs by every runner, and without a wall; ARGS='--family pipe' for some
 #   make test-cluster               evaluation through real clusters of Dask and Ray on this machine
 #   make test-stress                the last of these alone: 2,000 steps
@@ -16,6 +16,7 @@
 #   make check                      lint, format, types, floors
 #   make bench                      time and memory, side by side with other systems; what sandboxes cost
 #   make bench-optimizers           every optimizer with a simulated model, beside trace-opt's; ARGS='--seeds 3' for a quick look
+#   make bench-trainer              every training algorithm with a simulated model, beside gepa's; ARGS='--seeds 3' for a quick look
 #   make bench-few-shot             live: demonstrations for a small local model, found and drawn at random, over seeds
 #   make bench-programs             HumanEval and MBPP through each runner; ARGS=FOLDER if the data is elsewhere
 #   make bench-rollouts             what a rollout costs, and how near 64 threads come to bare ones; ARGS=--cluster for Ray and Dask
@@ -26,7 +27,7 @@
 ARGS ?=
 only := $(if $(filter command,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
-.PHONY: attack bench bench-few-shot bench-monty bench-optimizers bench-programs bench-rollouts bench-sandbox check clean demo malformed stress test test-cluster test-local test-stress
+.PHONY: attack bench bench-few-shot bench-monty bench-optimizers bench-programs bench-rollouts bench-sandbox bench-trainer check clean demo malformed stress test test-cluster test-local test-stress
 
 demo:
 	@python3 -m tools.run_in --local demo demo,svg -m examples.demo $(PART) $(ARGS)
@@ -62,6 +63,9 @@ bench:
 
 bench-optimizers:
 	@python3 -m benchmarks.optimizers $(ARGS)
+
+bench-trainer:
+	@python3 -m benchmarks.trainer $(ARGS)
 
 bench-few-shot:
 	@python3 -m tools.run_in --local demo demo,svg -m benchmarks.few_shot $(ARGS)

@@ -14,6 +14,8 @@ RUNTIME = [
     "litellm>=1.100,!=1.82.7,!=1.82.8,<2",
     "numpy>=1.26",
     "pydantic>=2.11,<3",
+    # The progress of a run in a terminal; loaded only where it is shown.
+    "rich>=13",
     "tenacity>=8.2",
     "tomli>=2; python_version < '3.11'",
 ]
@@ -56,6 +58,9 @@ EXTRAS = {
         "pillow>=10",
         "polars>=1",
         "pydantic-monty>=1.4,<2",
+        # A terminal to look at what is drawn in it, and a notebook's kernel.
+        "ipykernel>=6.29",
+        "pyte>=0.8.2",
         "pytest>=8",
         "pytest-asyncio>=0.24",
         "rich>=13",
@@ -121,6 +126,7 @@ setup(
     package_data={"opto": ["py.typed"], "": ["*.pyi", "*.txt", "*.md"]},
     python_requires=">=3.10",
     install_requires=RUNTIME,
+    entry_points={"console_scripts": ["opto = opto.cli:main"]},
     extras_require=EXTRAS,
     classifiers=[
         "Development Status :: 3 - Alpha",

@@ -4,6 +4,8 @@ Usage: python -m benchmarks.rollouts [--seconds 4] [--cluster]
 
 - The engine's own cost: rollouts of a program that does nothing, through threads, one at a time and many at once, and
   results that are known.
+- A training run's own cost for each rollout, everything in it counted: choosing, proposing, judging, saving. In memory,
+  and in a folder that is saved after each step and records every event.
 - Waiting: rollouts of 50 ms through 64 threads, beside a bare `ThreadPoolExecutor` of 64.
 - Computing, with `--cluster`: rollouts that keep a processor busy through Ray and Dask with two workers, beside a bare
   `ProcessPoolExecutor` of two.
@@ -18,13 +20,17 @@ import argparse
 import contextlib
 import logging
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
+from opto.optimizers import Optimizer
 from opto.trace import Module, bundle, node
+from opto.trainer.algorithms.minibatch import BasicSearch
 from opto.trainer.executors import LoopExecutor, RayExecutor, process_pool
+from opto.trainer.loggers import BaseLogger
 from opto.trainer.results import ResultCache
 from opto.trainer.rollouts import Evaluator, Request
 
@@ -130,6 +136,37 @@ def own_cost(count: int) -> None:
         print(f"  {'module, results known':36} {1e6 * middle(known)[0] / count:7.0f} µs")
 
 
+class Shorter(Optimizer):
+    """Proposes another text in no time."""
+
+    def _propose(self) -> Any:
+        yield from ()
+        return dict.fromkeys(self.parameters, f"{self.steps}")
+
+
+class Silent(BaseLogger):
+    """Logs nothing."""
+
+    def log(self, name: str, data: Any, step: int, **kwargs: Any) -> None:
+        """Nothing."""
+
+
+def training(steps: int) -> None:
+    """Print what a rollout costs in a training run: all of its CPU time, and its time on the clock."""
+    data = {"inputs": list(range(64)), "infos": list(range(64))}
+    print(f"\nA rollout in a training run ({steps} steps of basic search, 16 rollouts with graphs and 64 without):")
+    for name, in_folder in (("in memory", False), ("in a folder, with a record", True)):
+        agent = made_module()
+        with tempfile.TemporaryDirectory() as folder:
+            search = BasicSearch(agent, Shorter(agent.parameters()), num_threads=4, logger=Silent())
+            where = folder if in_folder else None
+            cpu, clock = time.process_time(), time.perf_counter()
+            outcome = search.train(right, data, num_steps=steps, batch_size=16, run_dir=where, progress="off")
+            cpu, clock = time.process_time() - cpu, time.perf_counter() - clock
+        each = 1e6 / outcome.evaluations
+        print(f"  {name:36} {each * cpu:7.0f} µs of CPU, {each * clock:7.0f} µs")
+
+
 def waiting(count: int) -> None:
     """Print how near 64 threads come to bare threads, where rollouts wait 50 ms."""
 
@@ -195,6 +232,7 @@ def main() -> None:
     parser.add_argument("--cluster", action="store_true", help="also measure Ray and Dask, which must be installed")
     arguments = parser.parse_args()
     own_cost(max(100, int(arguments.seconds * 500)))
+    training(max(5, int(arguments.seconds * 5)))
     waiting(max(THREADS, int(arguments.seconds * THREADS / WAITING / ROUNDS / 3)))
     if arguments.cluster:
         computing(max(20, int(arguments.seconds * 20)))

@@ -1,6 +1,7 @@
 """opto: autodiff for workflows.
 
-`opto.record` writes a run to disk, `opto.replay` executes it again without a model. Both load when first named.
+`opto.train` makes a program better on data, `opto.resume` goes on with a run that died; `opto.record` writes a run to
+disk, `opto.replay` executes it again without a model. They load when first named.
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from opto.optimizers.records import record, replay
+    from opto.trainer.resuming import resume
+    from opto.trainer.training import train
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "record", "replay"]
+__all__ = ["__version__", "record", "replay", "resume", "train"]
 
-_LAZY = {"record": "opto.optimizers.records", "replay": "opto.optimizers.records"}
+_LAZY = {
+    "record": "opto.optimizers.records",
+    "replay": "opto.optimizers.records",
+    "resume": "opto.trainer.resuming",
+    "train": "opto.trainer.training",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from opto.trainer.intervals import wilson
 
 __all__ = ["Estimate", "bootstrap", "crossed_bootstrap", "wilson"]
 
@@ -56,12 +57,3 @@ def crossed_bootstrap(rows: Sequence[Sequence[float]], seed: int = 0) -> Estimat
     means.sort()
     edge = int(0.025 * _RESAMPLES)
     return Estimate(sum(map(sum, rows)) / (count * width), means[edge], means[-1 - edge])
-
-
-def wilson(right: int, total: int) -> tuple[float, float]:
-    """The 95% confidence interval of a share, by Wilson's formula (1927)."""
-    z = 1.959964
-    share = right / total
-    middle = share + z * z / (2 * total)
-    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    return max(0.0, (middle - half) / (1 + z * z / total)), min(1.0, (middle + half) / (1 + z * z / total))

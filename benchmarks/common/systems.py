@@ -61,6 +61,7 @@ class Python:
         """The environment variables of a process that measures."""
         # LiteLLM would ask the network for prices while it is imported, which is not what is measured.
         variables = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "OMP_NUM_THREADS": "1"}
+        variables["PYTHONHASHSEED"] = "0"  # a system that goes through a set of texts would give another run each time
         for name in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE"):  # or every import would compile its modules again
             variables.pop(name, None)
         if self.system.own_source:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import io
-import queue
 import signal
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.systems import Python, Worker, WorkerError
+from benchmarks.common.crew import Crew
+from benchmarks.common.systems import Python, Worker
 from benchmarks.optimizers.report import Row, page
 from benchmarks.optimizers.systems import OPTO, PEER
 from tools.environments import ROOT
@@ -119,38 +118,9 @@ def _jobs(python: Python, chosen: argparse.Namespace) -> list[Job]:
 
 
 def _run(jobs: list[Job], seeds: list[int], workers: int) -> dict[Job, list[dict[str, Any]] | str]:
-    """The trials of every job, or why there are none; some processes at a time, which work through the list."""
-    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    for job in jobs:
-        waiting.put(job)
-    results: dict[Job, list[dict[str, Any]] | str] = {}
-    threads = [threading.Thread(target=_work, args=(waiting, seeds, results), daemon=True) for _ in range(workers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+    """The trials of every job, or why there are none."""
 
-
-def _work(waiting: queue.SimpleQueue[Job], seeds: list[int], results: dict[Job, list[dict[str, Any]] | str]) -> None:
-    running: dict[str, Worker] = {}
-    try:
-        while True:
-            try:
-                job = waiting.get_nowait()
-            except queue.Empty:
-                return
-            results[job] = _asked(job, seeds, running)
-            _say(job, results[job])
-    finally:
-        for worker in running.values():
-            worker.close()
-
-
-def _asked(job: Job, seeds: list[int], running: dict[str, Worker]) -> list[dict[str, Any]] | str:
-    name = job.python.system.name
-    try:
-        worker = running.get(name) or running.setdefault(name, job.python.start())
+    def ask(worker: Worker, job: Job) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = worker.ask(
             "trials",
             limit=LIMIT,
@@ -159,12 +129,9 @@ def _asked(job: Job, seeds: list[int], running: dict[str, Worker]) -> list[dict[
             competence=job.competence or 0.0,
             seeds=seeds,
         )
-    except WorkerError as error:
-        gone = running.pop(name, None)
-        if gone is not None:
-            gone.close()
-        return " ".join(str(error).split())[:150].replace("|", "/")
-    return found
+        return found
+
+    return Crew(lambda job: job.python, ask, _say).results(jobs, workers)
 
 
 def _say(job: Job, result: list[dict[str, Any]] | str) -> None:

@@ -111,8 +111,16 @@ class Budget:
         self._excess: dict[tuple[str, str], float] = {}
         self._waiting: list[Future[None]] = []
         self._began: float | None = None
+        self._passed_before = 0.0
+        self._accounts: dict[str, Amounts] = {}
 
     # ---- reading
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits by the names of the arguments that set them."""
+        limits = {kind: limit / PICO if kind == "usd" else limit for kind, limit in self._limits.items()}
+        return limits if self.seconds is None else {**limits, "seconds": self.seconds}
 
     @property
     def spent(self) -> Amounts:
@@ -173,6 +181,43 @@ class Budget:
     async def areserve(paying: Sequence[Budget], model: str, messages: Any, options: Mapping[str, Any]) -> Reservation:
         """`reserve` without blocking the event loop."""
         return await areserve(paying, WorstCase(model, messages, options))
+
+    def charge(self, account: str, *, usd: float = 0.0, tokens: int = 0, calls: int = 0, seconds: float = 0.0) -> None:
+        """Count as spent what was spent on something before, in a process that is gone.
+
+        From then on `spent_on(account)` is that and all that is spent. A second charge to the same account changes
+        nothing: what it is about was spent from this budget itself.
+
+        Args:
+            account: names what it was spent on.
+            usd: dollars.
+            tokens: of prompts and answers.
+            calls: requests.
+            seconds: of wall time.
+
+        Raises:
+            ValueError: an amount is not a number >= 0.
+        """
+        for kind, amount in (("usd", usd), ("tokens", tokens), ("calls", calls), ("seconds", seconds)):
+            _check_limit(kind, amount)
+        before = self.spent
+        with ledgers:
+            if account in self._accounts:
+                return
+            self._accounts[account] = before
+            self._spent["usd"] += round(usd * PICO)
+            self._spent["tokens"] += tokens
+            self._spent["calls"] += calls
+            self._passed_before += seconds
+
+    def spent_on(self, account: str) -> Amounts:
+        """What was charged to an account, and what was spent since.
+
+        Raises:
+            KeyError: nothing was charged to it.
+        """
+        before, now = self._accounts[account], self.spent
+        return Amounts(*[(getattr(now, kind) or 0) - (getattr(before, kind) or 0) for kind in (*_KINDS, "seconds")])
 
     # ---- the ledger; called with `ledgers` held
 
@@ -258,7 +303,7 @@ class Budget:
         return amount if factor is None else int(amount * factor) + 1
 
     def _passed(self) -> float:
-        return 0.0 if self._began is None else self._clock() - self._began
+        return self._passed_before + (0.0 if self._began is None else self._clock() - self._began)
 
     def _left(self, passed: float) -> float | None:
         return None if self.seconds is None else max(0.0, self.seconds - passed)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from opto import errors
 from opto.llm.request import request_data
 from opto.llm.response import Response
-from opto.runs.answers import answers
+from opto.runs.answers import Keep, answers
 from opto.runs.events import FIXED, Deferred, emit, heard
 
 if TYPE_CHECKING:
@@ -70,10 +70,14 @@ def exchanged(name: str, messages: Messages, options: Mapping[str, Any], ask: Ca
     request = plain_request(name, messages, options)
     start = time.perf_counter()
     try:
-        response = recorded(request)
-        if response is None:
+        found = recorded(request)
+        if isinstance(found, Response):
+            response = found
+        else:
             with inside():
                 response = ask()
+            if found is not None:
+                found(response.to_dict())
     except errors.ReplayDifferenceError:
         raise
     except Exception as error:
@@ -90,10 +94,14 @@ async def aexchanged(
     request = plain_request(name, messages, options)
     start = time.perf_counter()
     try:
-        response = recorded(request)
-        if response is None:
+        found = recorded(request)
+        if isinstance(found, Response):
+            response = found
+        else:
             with inside():
                 response = await ask()
+            if found is not None:
+                found(response.to_dict())
     except errors.ReplayDifferenceError:
         raise
     except Exception as error:
@@ -103,8 +111,11 @@ async def aexchanged(
     return response
 
 
-def recorded(request: Mapping[str, Any]) -> Response | None:
-    """The answer that a record holds to this request; None when the model is to be asked.
+def recorded(request: Mapping[str, Any]) -> Response | Keep | None:
+    """The answer that a record holds to this request.
+
+    Returns:
+        The answer; or, where the model is to be asked, what takes its response as a dict, or None if nobody does.
 
     Raises:
         Exception: what the model raised when the record was made, as an exception of the same name and family.
@@ -114,6 +125,8 @@ def recorded(request: Mapping[str, Any]) -> Response | None:
     if source is None:
         return None
     answer = source.answer(request)
+    if callable(answer):
+        return answer
     if "raised" in answer:
         raise error_from(answer["raised"])
     return Response.of(answer["response"])

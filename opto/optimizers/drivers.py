@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from opto.llm import Model, Response
+    from opto.runs.answers import Keep
 
 __all__ = ["Call", "Proposal", "Reply", "Request", "arun", "called", "describe", "finished", "run", "together"]
 
@@ -212,6 +213,7 @@ class _Call:
         number: which request of the step it is, from 1.
         told: whether listeners hear of it; they do not of one inside another, which a replaced `call_llm` sends.
         recorded: the answer from a record, where a run is replayed.
+        keep: takes the answer of the model, where somebody does.
     """
 
     request: Request
@@ -220,6 +222,7 @@ class _Call:
     number: int
     told: bool
     recorded: Response | Exception | None
+    keep: Keep | None = None
 
     def __call__(self) -> Reply:
         if self.recorded is not None:
@@ -230,7 +233,7 @@ class _Call:
                 response = self.model(messages=self.request.messages, **self.options)
         except Exception as error:  # handed to the proposal, which decides what a failed request means
             return Reply(self.request, error=error, seconds=time.perf_counter() - start)
-        return Reply(self.request, response, seconds=time.perf_counter() - start)
+        return self._kept(Reply(self.request, response, seconds=time.perf_counter() - start))
 
     async def awaited(self, _: asyncio.Lock) -> Reply:
         if self.recorded is not None:
@@ -241,7 +244,12 @@ class _Call:
                 response = await self.model.acall(messages=self.request.messages, **self.options)
         except Exception as error:  # as above; a cancellation is no Exception and passes
             return Reply(self.request, error=error, seconds=time.perf_counter() - start)
-        return Reply(self.request, response, seconds=time.perf_counter() - start)
+        return self._kept(Reply(self.request, response, seconds=time.perf_counter() - start))
+
+    def _kept(self, reply: Reply) -> Reply:
+        if self.keep is not None and reply.response is not None:
+            self.keep(reply.response.to_dict())
+        return reply
 
     def _replayed(self, outcome: Response | Exception) -> Reply:
         if isinstance(outcome, Exception):
@@ -323,13 +331,15 @@ def _prepare(
         return _Call(request, chosen, options, number, told=False, recorded=None)
     asked = told_request(chosen.name, request.messages, options)
     tell("request", Deferred(lambda: {**about, "number": number, "purpose": request.purpose, **asked}))
-    answer: Response | Exception | None
+    answer: Response | Keep | Exception | None
     try:
         answer = recorded(asked)  # here, in the order of the list, and not in the threads
     except ReplayDifferenceError:
         raise
     except Exception as error:
         answer = error
+    if callable(answer):
+        return _Call(request, chosen, options, number, told=True, recorded=None, keep=answer)
     return _Call(request, chosen, options, number, told=True, recorded=answer)
 
 

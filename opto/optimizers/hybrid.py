@@ -17,6 +17,7 @@ from opto.optimizers.numeric import Numeric
 from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.optoprime import OptoPrime
 from opto.optimizers.sampling import Sampler
+from opto.optimizers.seeds import seeded
 from opto.optimizers.select import Select
 from opto.trace.nodes import Node
 
@@ -63,7 +64,7 @@ class Hybrid(Optimizer):
             `[(lambda parameter: parameter.py_name.startswith("tone"), "select")]`.
         score_from: a function that gives the score of a feedback; see `Sampler`.
         direction: "maximize" or "minimize" the score.
-        seed: makes all draws repeatable.
+        seed: makes all draws repeatable, also those of what `optimizers` makes without a seed of its own.
         propagator: see `Optimizer`.
         run_dir: likewise.
 
@@ -110,7 +111,8 @@ class Hybrid(Optimizer):
             routes.setdefault(name, []).append(parameter)
         self.optimizers: dict[str, Optimizer] = {}
         for name, chosen in routes.items():
-            made = factories[name](chosen)
+            with seeded(seed):
+                made = factories[name](chosen)
             if not isinstance(made, Optimizer):
                 raise TypeError(f"optimizers[{name!r}] must make an Optimizer, got {made!r}.")
             self.optimizers[name] = made

@@ -250,7 +250,6 @@ class Optimizer:
 
     reads_scores: bool = False
     """Whether the optimizer learns from scores: feedback is then best given as a pair `(score, words)`."""
-
     _words_problem = False
     """Whether the optimizer tells of its problem itself, once it has put it into words (see `_tell_problem`)."""
 
@@ -268,7 +267,7 @@ class Optimizer:
         return await arun(self._propose(*args, **kwargs), self._answering_model, self._about())
 
     def _accept(self, update_dict: Update) -> Update:
-        """The values that may be applied; by default all. Called last, after the projections."""
+        """The values that may be applied; by default all. Called after the projections."""
         return update_dict
 
     def _answering_model(self) -> Model:
@@ -332,10 +331,7 @@ class Optimizer:
             raise FileFormatError(f"{path}: its state does not fit: {describe(error)}") from error
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Optimizer:
-        """A copy with a state of its own, for the same parameters and the same model.
-
-        Parameters for which `memo` holds others are replaced by these; see `opto.optimizers.joint.rebound`.
-        """
+        """A copy with a state of its own, for the same model and the same parameters, or those that `memo` has."""
         for shared in (*self.parameters, self.llm):
             memo.setdefault(id(shared), shared)
         twin = object.__new__(type(self))
@@ -364,13 +360,11 @@ class Optimizer:
             self._tell_problem(graph_facts(self.trace_graph if sends_graphs else TraceGraph.empty()))
 
     def _overrides(self, name: str) -> bool:
-        own = getattr(getattr(self, name), "__func__", None)
-        return own is not getattr(Optimizer, name)
+        return getattr(getattr(self, name), "__func__", None) is not getattr(Optimizer, name)
 
     def _permitted(self, values: Update) -> Update:
         """The values without those of parameters that this step may not change."""
-        others = refused(values)
-        if not others:
+        if not (others := refused(values)):
             return values
         rejected = {each.py_name: "this step may not change it" for each in others}
         reason = f"{', '.join(rejected)} got new values, which this step may not change"
@@ -383,7 +377,10 @@ class Optimizer:
         return allowed_ones(self.parameters)
 
     def _apply(self, values: Update, bypassing: bool, start: float) -> Update:
-        accepted = self._checked(values)
+        check_update(values)
+        values = self._permitted(values)
+        projected: Update | None = self.project(values)
+        accepted = self._accept(values if projected is None else projected)  # older ones project in place
         told = told_values(accepted) if heard() else {}
         if not bypassing:
             set_values = self.update if self._overrides("update") else self._set  # a step is one event, not two
@@ -391,13 +388,6 @@ class Optimizer:
         outcome, seconds = "proposed" if bypassing else "applied", time.perf_counter() - start
         self._emit("step", outcome=outcome, **told, seconds=seconds)
         return accepted
-
-    def _checked(self, values: Update) -> Update:
-        """The values that may be applied, after the projections."""
-        check_update(values)
-        values = self._permitted(values)
-        projected: Update | None = self.project(values)
-        return self._accept(values if projected is None else projected)  # older ones project in place
 
     def _recorded(self, action: Callable[[], Update], start: float) -> Update:
         try:

@@ -23,6 +23,7 @@ from opto.optimizers.neural_utilities import NeuralUtilities
 from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.options import checked_count
 from opto.optimizers.preferences import Utilities, reduced
+from opto.optimizers.seeds import checked_seed
 from opto.optimizers.text_features import hashed_ngrams
 from opto.optimizers.updates import same_value
 from opto.trace.dependencies import ancestors, values_read
@@ -128,7 +129,7 @@ class Preference(Optimizer):
         self.utility = utility
         self.explore, self.spread = float(explore), float(spread)
         self.proposals, self.most, self.max_tokens = proposals, most, max_tokens
-        self.seed = random.SystemRandom().randrange(2**31) if seed is None else seed
+        self.seed = checked_seed(seed)
         self.memory: FIFOBuffer[dict[str, Any]] = FIFOBuffer(memory_size)
         self.candidates: list[Any] = self._given(candidates)
         self._vectors: list[Any] = []

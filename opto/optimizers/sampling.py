@@ -15,6 +15,7 @@ from opto.optimizers.canonical import plain
 from opto.optimizers.drivers import Proposal, describe, finished
 from opto.optimizers.optimizer import Optimizer, Update
 from opto.optimizers.scores import score_of, scores_of
+from opto.optimizers.seeds import checked_seed
 from opto.optimizers.updates import same_value, warn_of_stale_values
 from opto.trace.nodes import ExceptionNode, Node
 
@@ -116,12 +117,10 @@ class Sampler(Optimizer):
                 raise TypeError(f"{name} must be a function or None, got {function!r}.")
         if direction not in ("maximize", "minimize"):
             raise ValueError(f"direction must be 'maximize' or 'minimize', got {direction!r}.")
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
-            raise TypeError(f"seed must be an int or None, got {seed!r}.")
         self.score = score
         self.score_from = score_from
         self.direction = direction
-        self.seed = random.SystemRandom().randrange(2**31) if seed is None else seed
+        self.seed = checked_seed(seed)
         self.memory: FIFOBuffer[dict[str, Any]] = FIFOBuffer(memory_size)
 
     def best(self) -> Update:

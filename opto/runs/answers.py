@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
-__all__ = ["Answers", "answering", "answers"]
+__all__ = ["Answers", "Keep", "answering", "answers"]
+
+Keep: TypeAlias = Callable[[Mapping[str, Any]], None]
+"""Takes the response of a model that was asked, in the shape of a chat completion."""
 
 
 class Answers(Protocol):
@@ -21,15 +24,16 @@ class Answers(Protocol):
         optimizer.step()            # no model is asked
     """
 
-    def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The answer to a request.
+    def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any] | Keep:
+        """The answer to a request. Those that are sent together are asked about in their order.
 
         Args:
             request: `model` (its name), `messages` and `options`.
 
         Returns:
             `{"response": ...}` in the shape of a chat completion, or `{"raised": ...}` for an error
-            (see `opto.llm.exchanges.error_data`).
+            (see `opto.llm.exchanges.error_data`). Where there is no answer and the model is to be asked: a function
+            that is called with what it answers, at once and perhaps in another thread; not if it raises an error.
         """
         ...
 

@@ -16,9 +16,9 @@ import time
 import uuid
 from pathlib import Path
 
-from opto.errors import FileFormatError
+from opto.errors import FileFormatError, RecordInUseError
 
-__all__ = ["make_folder", "open_appending", "read_file", "refuse_foreign_link", "write_atomic"]
+__all__ = ["lock_for_writing", "make_folder", "open_appending", "read_file", "refuse_foreign_link", "write_atomic"]
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{32}\.tmp")
 _SECONDS_LEFT_OVER = 60.0
@@ -99,6 +99,21 @@ def open_appending(path: str | os.PathLike[str]) -> int:
         os.close(descriptor)
         raise _no_file(path, mode)
     return descriptor
+
+
+def lock_for_writing(descriptor: int, path: str | os.PathLike[str]) -> None:
+    """Keep everybody else from writing until the file is closed. On Windows, which has no such lock, nobody checks.
+
+    Raises:
+        RecordInUseError: somebody else holds it.
+    """
+    try:
+        _hold(descriptor)
+    except BlockingIOError as error:
+        raise RecordInUseError(
+            f"{os.fspath(path)} is being written by another process, or by another part of this one: "
+            "give each run a folder of its own, or wait until it ends"
+        ) from error
 
 
 def make_folder(folder: str | os.PathLike[str], *, private: bool = True) -> None:

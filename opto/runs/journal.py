@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
-from opto.errors import FileFormatError, OptoWarning, RecordInUseError
-from opto.runs.files import open_appending, read_file
+from opto.errors import FileFormatError, OptoWarning
+from opto.runs.files import lock_for_writing, open_appending, read_file
 
 __all__ = ["FORMAT", "NAME", "VERSION", "Journal", "read_lines"]
 
@@ -41,7 +40,7 @@ class Journal:
         self.path = self.folder / NAME
         self._descriptor = open_appending(self.path)
         try:
-            _lock(self._descriptor, self.path)
+            lock_for_writing(self._descriptor, self.path)
             self._end = _mend(self._descriptor, self.path)
         except BaseException:
             os.close(self._descriptor)
@@ -145,18 +144,3 @@ def _mend(descriptor: int, path: Path) -> int:
     if torn:
         os.ftruncate(descriptor, end)
     return end
-
-
-def _lock(descriptor: int, path: Path) -> None:
-    """Keep everybody else from writing until the file is closed. On Windows, which has no such lock, nobody checks."""
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise RecordInUseError(
-            f"{path} is being written by another process, or by another part of this one: "
-            "give each run a folder of its own, or wait until it ends"
-        ) from error

@@ -10,7 +10,7 @@ from opto.trace.containers import NodeContainer
 from opto.trace.nodes import Node
 from opto.trace.recording import NODE_CLASSES, record, root
 
-__all__ = ["nodes_inside", "unwrap", "wrap"]
+__all__ = ["Packing", "nodes_inside", "packing", "unwrap", "wrap"]
 
 _ATOMS = {int, float, str, bool, type(None), bytes, complex}
 _SEQUENCES = (list, tuple, set, frozenset)
@@ -143,7 +143,7 @@ def _fill(made: Any, original: Any, holders: set[int], copies: dict[int, Any]) -
             object.__setattr__(made, name, _unwrapped(each, holders, copies))
 
 
-class _Packing:
+class Packing:
     """The operation that makes a container of the nodes inside it."""
 
     def __init__(self, name: str, what: str) -> None:
@@ -151,24 +151,27 @@ class _Packing:
         self._what = what
 
     def description_of(self, node: Node[Any]) -> str:
+        """See `recording.Operation`."""
         return f"[{self.name}] A {self._what} made of the inputs."
 
     def info_of(self, node: Node[Any]) -> dict[str, Any]:
+        """See `recording.Operation`."""
         return {"fun_name": self.name, "_fun_name": self.name, "doc": f"A {self._what} made of the inputs."}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _packing, (self.name,)
+        return packing, (self.name,)
 
 
-_PACKING: dict[Any, _Packing] = {
-    list: _Packing("make_list", "list"),
-    tuple: _Packing("make_tuple", "tuple"),
-    (set, frozenset): _Packing("make_set", "set"),
-    dict: _Packing("make_dict", "dict"),
-    slice: _Packing("make_slice", "slice"),
-    NodeContainer: _Packing("make_container", "container"),
+_PACKING: dict[Any, Packing] = {
+    list: Packing("make_list", "list"),
+    tuple: Packing("make_tuple", "tuple"),
+    (set, frozenset): Packing("make_set", "set"),
+    dict: Packing("make_dict", "dict"),
+    slice: Packing("make_slice", "slice"),
+    NodeContainer: Packing("make_container", "container"),
 }
 
 
-def _packing(name: str) -> _Packing:
+def packing(name: str) -> Packing:
+    """The operation of this name."""
     return next(each for each in _PACKING.values() if each.name == name)

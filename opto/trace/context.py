@@ -174,17 +174,34 @@ def no_trace() -> surrounded:
 class name_scope(surrounded):  # noqa: N801 - used as a statement
     """Prefix the names of the nodes made inside with `name/`; a context manager or a decorator.
 
+    Of scopes inside each other the innermost counts.
+
+    Args:
+        name: the prefix.
+        lasting: let it stand before the names of scopes inside it, as `name//`.
+
     Raises:
         TypeError: if `name` is not a str.
         ValueError: if `name` is empty or holds a colon.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, lasting: bool = False) -> None:
         _check_scope(name)
-        super().__init__(name=name)
+        super().__init__(name=_Lasting(name) if lasting else name)
 
     def _inside(self, ambient: Ambient) -> Ambient | None:
-        return ambient.replaced(scopes=(*ambient.scopes, self._changes["name"]))
+        name = self._changes["name"]
+        for scope in reversed(ambient.scopes):
+            if isinstance(scope, _Lasting):
+                name = type(name)(f"{scope}//{name}")
+                break
+        return ambient.replaced(scopes=(*ambient.scopes, name))
+
+
+class _Lasting(str):
+    """The name of a scope that stands before those inside it."""
+
+    __slots__ = ()
 
 
 def _check_scope(name: str) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 
 from opto.forking import forkable_lock
 from opto.sandbox import CodeRunner, current_runner
-from opto.trace import running
 from opto.trace.abstract_node import checked_description, checked_name, get_op_name
 from opto.trace.containers import RESERVED
 from opto.trace.context import AMBIENT
 from opto.trace.kinds import check_kind, runner_of
 from opto.trace.modules import Module
 from opto.trace.nodes import Node, ParameterNode
+from opto.trace.remembered import call_info
 from opto.trace.signature import Signature
 from opto.trace.source import FunctionSource
 
@@ -163,17 +163,7 @@ class FunModule(Module):
         of a failure; `output`, the inner output of a `traceable_code` bundle, else the raw result; `inputs`, a dict of
         `args` (the extra positional ones) and `kwargs` (the others by name); `external_dependencies`.
         """
-        record = node._info if isinstance(node._info, running.CallRecord) else None
-        inputs = node.inputs
-        extra = [name for name in node._names[len(self.signature.positional) :] if name.startswith("args_")]
-        info = self.info
-        info["output"] = record.output if record and record.output is not None else node._data
-        info["inputs"] = {
-            "args": [inputs[name] for name in extra],
-            "kwargs": {name: each for name, each in inputs.items() if name not in extra},
-        }
-        info["external_dependencies"] = record.external if record else []
-        return info
+        return call_info(self.info, node, len(self.signature.positional))
 
     def parameters(self) -> list[ParameterNode[Any]]:
         """Its code parameter, in a list; empty if the code is not trainable."""

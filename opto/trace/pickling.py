@@ -17,7 +17,7 @@ from typing import Any
 from opto.trace.dependencies import ancestors
 from opto.trace.registry import FIRST_SWEEP, GRAPH
 
-__all__ = ["reduce_bundle", "reduce_node"]
+__all__ = ["blank_node", "reduce_bundle", "reduce_node"]
 
 _SHARED = ("_base", "_index", "_level", "_info", "_text")
 _tables: weakref.WeakValueDictionary[int, _Table] = weakref.WeakValueDictionary()
@@ -26,14 +26,15 @@ _tables: weakref.WeakValueDictionary[int, _Table] = weakref.WeakValueDictionary(
 def reduce_node(node: Any) -> tuple[Any, ...]:
     """For `Node.__reduce__`."""
     if not node._parents:
-        return _blank, (type(node),), _state(node), None, None, _set_state
+        return blank_node, (type(node),), _state(node), None, None, _set_state
     table = _tables.get(id(node))
     if table is None or table.position(node) is None:
         table = _Table(node)
     return _from_table, (table, table.position(node))
 
 
-def _blank(kind: Any) -> Any:
+def blank_node(kind: Any) -> Any:
+    """A node of a class, to be filled; it takes no number."""
     made = object.__new__(kind)
     made._children, made._sweep_at, made._feedback = [], FIRST_SWEEP, None
     if kind._computed:
@@ -97,7 +98,7 @@ class _Table:
 
 
 def _blank_table(kinds: list[type]) -> list[Any]:
-    return [_blank(kind) for kind in kinds]
+    return [blank_node(kind) for kind in kinds]
 
 
 def _fill_table(nodes: list[Any], content: tuple[list[Any], list[Any]]) -> None:

@@ -171,6 +171,15 @@ class ModuleCandidate:
     def __lt__(self, other: ModuleCandidate) -> bool:
         return self._birth < other._birth
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickles and copies hold: of the ancestors the parents alone, so that long lines fit the stack."""
+        return {**vars(self), "parents": tuple(each._without_parents() for each in self.parents)}
+
+    def _without_parents(self) -> ModuleCandidate:
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self), parents=())
+        return twin
+
     def __repr__(self) -> str:
         score = self.mean_score()
         return f"<ModuleCandidate {self.number}: {self.status}, score {'unknown' if score is None else f'{score:.4g}'}>"

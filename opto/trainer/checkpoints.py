@@ -3,79 +3,174 @@
 `candidates.jsonl` gets a line for each step, with what is new. `state.json` is replaced, in one move, once the line is
 written; it says how far the growing files count. So whenever a process is killed, the folder holds the run as it was
 after some step, and what comes after that in the growing files is passed over, or found again (results).
+
+A run that ended in the middle of a step, because a limit was reached, has a line more for what that step had found, and
+`ended` in the state. So its outcome can be read again, and with a higher limit the step is begun anew.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
+import uuid
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from opto.errors import FileFormatError
+from opto.llm import Budget
 from opto.llm.totals import Totals
 from opto.runs import codec
-from opto.runs.files import open_appending
-from opto.secrets import REDACTED, redact_json
-from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.run import Counts, Run
+from opto.runs.files import lock_for_writing, make_folder, open_appending
+from opto.secrets import redact_json
+from opto.trainer.results import ResultCache
+from opto.trainer.run import Run
+from opto.trainer.step_journal import StepJournal
+from opto.trainer.written_candidates import news_of, repeat
 
 __all__ = ["RunFolder"]
 
-_STATE, _CANDIDATES = "state.json", "candidates.jsonl"
+_STATE, _CANDIDATES, _STEP = "state.json", "candidates.jsonl", "step.jsonl"
 _KIND, _LINE_KIND = "training", "training step"
+_NEEDED = frozenset({"run", "size", "counts", "best", "loader", "optimizers", "usage", "about"})
 
 
 class RunFolder:
-    """Saves a run into a folder, and restores it.
+    """Saves a run into a folder, and restores it. It is this object's alone until it is closed.
 
     Args:
         path: the folder; made if it is missing.
 
     Attributes:
         path: the same.
-        state: what `state.json` held when it was read; {} for a new folder.
+        state: what `state.json` holds; {} for a new folder.
+        results: of evaluations.
+        journal: what the step under way has bought besides.
+
+    Raises:
+        RecordInUseError: another process, or another part of this one, has it.
+        FileFormatError: `state.json` is damaged, or of a newer version.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.path.mkdir(parents=True, exist_ok=True)
-        self.state: dict[str, Any] = {}
-        if (self.path / _STATE).exists():
-            self.state = _read(self.path / _STATE)
-        self._size = int(self.state.get("size", 0))
+        make_folder(self.path)
         self._lines = open_appending(self.path / _CANDIDATES)
+        try:
+            lock_for_writing(self._lines, self.path / _CANDIDATES)
+            self.state = _read(self.path / _STATE) if (self.path / _STATE).exists() else {}
+            self.results = ResultCache(self.path, committed=int(self.state.get("results", 0)))
+            self.journal = StepJournal(self.path / _STEP)
+        except BaseException:
+            os.close(self._lines)
+            raise
+        self._size = int(self.state.get("size", 0))
         self._born = self._accepted = 0  # how many the file has
+        self._closed = weakref.finalize(self, os.close, self._lines)
+        _open.add(self)
 
     def close(self) -> None:
-        """Close the growing file."""
-        if self._lines >= 0:
-            os.close(self._lines)
-            self._lines = -1
+        """Let others have the folder."""
+        self.journal.close()
+        self._closed()
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     @property
     def begun(self) -> bool:
         """Whether it holds a run."""
         return bool(self.state)
 
+    @property
+    def run_id(self) -> str:
+        """Names the run, wherever the folder is moved."""
+        if "run" not in self.state:
+            self._new_id = getattr(self, "_new_id", None) or uuid.uuid4().hex
+            return self._new_id
+        return str(self.state["run"])
+
+    # ---- what is paid
+
+    def charge(self, budget: Budget | None) -> None:
+        """Let a budget count what the run has spent of one already."""
+        if budget is not None:
+            budget.charge(self.run_id, **(self.state.get("spent") or self._used()))
+
+    def spent(self, budget: Budget | None) -> dict[str, Any]:
+        """What the run has spent so far."""
+        if budget is None:
+            return dict(self.state.get("spent", {}))
+        return dataclasses.asdict(budget.spent_on(self.run_id))
+
+    def note_spent(self, budget: Budget | None) -> None:
+        """Write down what was spent since the last step; for runs that end in the middle of one."""
+        if self.begun and budget is not None:
+            with contextlib.suppress(OSError):  # what made the run end is told
+                self._replace({**self.state, "spent": self.spent(budget)})
+
+    def _used(self) -> dict[str, Any]:
+        """What was used while no budget paid."""
+        if not self.begun:
+            return {}
+        used = Totals.from_dict(self.state["usage"])
+        return {"usd": used.usd, "tokens": used.prompt_tokens + used.completion_tokens, "calls": used.calls}
+
     # ---- saving
 
-    def save(self, run: Run, about: Mapping[str, Any]) -> None:
+    def save(self, run: Run, about: Mapping[str, Any], budget: Budget | None = None) -> None:
         """Write what is new, then the state.
 
         Args:
             run: as it is after a step.
             about: plain data to keep with it, `restore` returns it.
+            budget: what pays for the run.
+
+        Raises:
+            OSError: it could not be written. The folder holds the run as it was saved last.
+            TypeError: a value has no text form. Likewise.
         """
-        line = _line(self._news(run))
+        size = self._append(run)
+        written = {**self._written(run, size, about), "results": self.results.size}
+        self._replace({"run": self.run_id, **written, "spent": self.spent(budget)})
+        self._size, self._born, self._accepted = size, len(run.archive), len(run.archive.accepted)
+
+    def end(self, run: Run, about: Mapping[str, Any], budget: Budget | None, ended: Mapping[str, Any]) -> None:
+        """Write how the run ended, so that it can be read again; it still goes on from the last step that was saved.
+
+        Args:
+            run: as it is now, perhaps in the middle of a step.
+            about: as for `save`.
+            budget: as for `save`.
+            ended: plain data; `restore` with `ended=True` returns it.
+
+        Raises:
+            OSError: as for `save`.
+        """
+        size = self._append(run)
+        last = {**ended, "state": self._written(run, size, about)}
+        self._replace({**self.state, "spent": self.spent(budget), "ended": last})
+
+    def _append(self, run: Run) -> int:
+        """Write a line behind those that count; returns where it ends."""
+        line = _line(news_of(run, self._born, self._accepted))
         os.ftruncate(self._lines, self._size)  # what a killed step left there
-        os.write(self._lines, line)
-        self._size += len(line)
+        done = 0
+        while done < len(line):
+            done += os.write(self._lines, line[done:])
+        os.fsync(self._lines)  # before the state, which says that it is there
+        return self._size + len(line)
+
+    def _written(self, run: Run, size: int, about: Mapping[str, Any]) -> dict[str, Any]:
         stages = [run.stages[place] for place in range(len(run.stages))]
-        self.state = {
-            "size": self._size,
+        return {
+            "size": size,
             "counts": dataclasses.asdict(run.counts),
             "best": run.best.number,
             "loader": run.loader.state_dict(),
@@ -83,27 +178,24 @@ class RunFolder:
             "usage": run.usage.to_dict(),
             "about": dict(about),
         }
-        codec.save(self.path / _STATE, self.state, kind=_KIND)
 
-    def _news(self, run: Run) -> dict[str, Any]:
-        """What the archive has and the file has not."""
-        archive = run.archive
-        born = [_written(archive[number]) for number in range(self._born, len(archive))]
-        told = [
-            {"number": number, "status": each.status, "verdict": each.verdict, "cost": each.cost, "leaks": each.leaks}
-            for number, each in sorted(archive.touched.items())
-        ]
-        accepted = [each.number for each in archive.accepted[self._accepted :]]
-        self._born, self._accepted = len(archive), len(archive.accepted)
-        return {"born": born, "told": told, "scores": [list(each) for each in archive.scored], "accepted": accepted}
+    def _replace(self, state: dict[str, Any]) -> None:
+        codec.save(self.path / _STATE, state, kind=_KIND)
+        self.state = state
 
     # ---- restoring
 
-    def restore(self, run: Run) -> dict[str, Any]:
+    @property
+    def ended(self) -> dict[str, Any] | None:
+        """What `end` was given, None for a run that can go on as it is."""
+        return self.state.get("ended")
+
+    def restore(self, run: Run, *, ended: bool = False) -> dict[str, Any]:
         """Bring a new run to where the saved one was.
 
         Args:
             run: with the same program, data and plan, at its beginning.
+            ended: to where it ended, instead of the last step.
 
         Returns:
             What `save` was given as `about`.
@@ -111,72 +203,47 @@ class RunFolder:
         Raises:
             FileFormatError: the folder is damaged, or holds a run of another program.
         """
-        with open(self.path / _CANDIDATES, "rb") as lines:
-            content = lines.read(self._size)
-        if len(content) < self._size:
-            raise FileFormatError(f"{self.path / _CANDIDATES} is shorter than {_STATE} says: it was cut or exchanged.")
-        for line in content.splitlines():
-            _repeat(run, codec.loads(line.decode(), kind=_LINE_KIND))
-        state = self.state
-        run.counts = Counts(**state["counts"])
+        state = self.state["ended"]["state"] if ended else self.state
+        path = self.path / _CANDIDATES
+        size = int(state["size"])
+        content = path.read_bytes()[:size]
+        if len(content) < size:
+            raise FileFormatError(f"{path} is shorter than {_STATE} says: it was cut or exchanged.")
+        for number, line in enumerate(content.splitlines(), start=1):
+            try:
+                repeat(run, codec.loads(line.decode(), kind=_LINE_KIND))
+            except FileFormatError as error:
+                raise FileFormatError(f"{path}, line {number}: {error}") from error
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                raise FileFormatError(f"{path} is damaged at line {number}: {error!r}") from error
+        try:
+            self._set(run, state)
+        except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+            raise FileFormatError(f"{self.path / _STATE} is damaged: {error!r}") from error
+        run.archive.forget_changes()
+        self._born, self._accepted = len(run.archive), len(run.archive.accepted)
+        return dict(state["about"])
+
+    def _set(self, run: Run, state: Mapping[str, Any]) -> None:
+        run.counts = type(run.counts)(**state["counts"])
         run.best = run.archive[state["best"]]
         run.loader.load_state_dict(state["loader"])
         run.usage = Totals.from_dict(state["usage"])
         for stage, kept in zip(run.stages.first(len(state["optimizers"])), state["optimizers"], strict=False):
             stage.optimizer.load_state_dict(kept)
-        run.archive.forget_changes()
-        self._born, self._accepted = len(run.archive), len(run.archive.accepted)
-        return dict(state["about"])
 
 
-def _repeat(run: Run, news: Mapping[str, Any]) -> None:
-    """Bring back what one line tells of."""
-    originals = run.stages[0].originals
-    for each in news["born"]:
-        values = {originals[int(place)]: value for place, value in each["values"].items()}
-        if each["number"] == 0:
-            _bring_back_first(run, values)
-            continue
-        parents = [run.archive[number] for number in each["parents"]]
-        run.new(values, parents=parents, reason=each["reason"]).step = each["step"]
-    for number, split, place, score in news["scores"]:
-        run.archive[number].table(split).add(place, score)
-    for each in news["told"]:
-        candidate = run.archive[each["number"]]
-        candidate.status, candidate.verdict = each["status"], each["verdict"]
-        candidate.cost, candidate.leaks = dict(each["cost"]), list(each["leaks"])
-    run.archive.accepted.extend(run.archive[number] for number in news["accepted"] if number)
+_open: weakref.WeakSet[RunFolder] = weakref.WeakSet()
 
 
-def _bring_back_first(run: Run, values: Mapping[Any, Any]) -> None:
-    """Let the first candidate have the values that it had, whatever the program has now."""
-    first, count = run.archive[0], len(run.stages[0].originals)
-    if len(values) != count:
-        raise FileFormatError(f"the run is one of a program with {len(values)} parameters, and this one has {count}.")
-    kept = {each: value for each, value in values.items() if REDACTED not in str(value)}  # the program has its keys
-    first.update_dict.update(kept)
-    first.forget_key()
+def _leave_to_parent() -> None:
+    """Close the files in a forked process, which would keep others out of the folder when its parent is gone."""
+    for each in list(_open):
+        each.close()
 
 
-def _written(candidate: ModuleCandidate) -> dict[str, Any]:
-    """A candidate as it is written: what it has that its first parent has not."""
-    values = list(candidate.update_dict.items())
-    if candidate.parents:
-        before = candidate.parents[0].update_dict
-        changed = {str(place): value for place, (each, value) in enumerate(values) if not _same(before[each], value)}
-    else:
-        changed = {str(place): value for place, (_, value) in enumerate(values)}
-    return {
-        "number": candidate.number,
-        "parents": [each.number for each in candidate.parents],
-        "values": changed,
-        "reason": candidate.reason,
-        "step": candidate.step,
-    }
-
-
-def _same(old: Any, new: Any) -> bool:
-    return old is new or (type(old) is type(new) and type(old) in (str, int, float, bool) and old == new)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _line(news: dict[str, Any]) -> bytes:
@@ -187,7 +254,15 @@ def _line(news: dict[str, Any]) -> bytes:
 
 def _read(path: Path) -> dict[str, Any]:
     state = codec.load(path, kind=_KIND)
-    needed = {"size", "counts", "best", "loader", "optimizers", "usage", "about"}
-    if not isinstance(state, dict) or not needed <= state.keys():
+    if not _is_whole(state, _NEEDED) or not ("ended" not in state or _is_end(state["ended"])):
         raise FileFormatError(f"{path}: it must hold the state of a training run.")
-    return state
+    return dict(state)
+
+
+def _is_whole(state: Any, needed: frozenset[str]) -> bool:
+    return isinstance(state, dict) and state.keys() >= needed and type(state["size"]) is int and state["size"] >= 0
+
+
+def _is_end(ended: Any) -> bool:
+    known = isinstance(ended, dict) and ended.keys() >= {"reason", "notes", "limits", "state"}
+    return known and _is_whole(ended["state"], _NEEDED - {"run"})

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from opto.errors import RolloutTimeoutError, WorkerError
@@ -36,7 +37,7 @@ class Work(Protocol):
         """Start an attempt."""
 
     def opened(self, result: Any) -> Report:
-        """The report in what the future of an attempt gives."""
+        """The report in what the future of an attempt gives; asked for at once, in the thread in which it ended."""
 
 
 class Outcome(NamedTuple):
@@ -46,7 +47,7 @@ class Outcome(NamedTuple):
         value: what it returned; None where it failed.
         error: what it raised, or a `WorkerError`; None where it did not fail.
         seconds: how long the last attempt took.
-        attempts: how often it was made.
+        attempts: how often it was made; 0 for an outcome that was known.
         lasting: whether the error is the program's own, which it would raise again.
     """
 
@@ -167,7 +168,7 @@ class Dispatcher:
         self._again: deque[int] = deque()  # to be made again, with others
         self._suspects: deque[int] = deque()  # to be made again, each alone
         self._finished: dict[int, Outcome] = {}
-        self._events: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[tuple[int, Report | BaseException]] = queue.SimpleQueue()
         self._tickets = 0
         self._succeeded = False
         self._hopeless = 0
@@ -238,9 +239,18 @@ class Dispatcher:
         deadline = math.inf if self._patience is None else time.monotonic() + self._patience
         ticket, self._tickets = self._tickets, self._tickets + 1
         self._running[ticket] = _Attempt(index, future, self._pool.generation, deadline, alone)
-        future.add_done_callback(lambda _: self._events.put(ticket))
+        future.add_done_callback(partial(self._ended, ticket, call.work))
 
     # ---- ending
+
+    def _ended(self, ticket: int, work: Work, future: Future[Any]) -> None:
+        """An attempt ended. This is called in its thread: however long nobody asks for the outcome, it is opened."""
+        found: Report | BaseException
+        try:
+            found = work.opened(future.result(timeout=0))
+        except BaseException as error:
+            found = error
+        self._events.put((ticket, found))
 
     def _await_one(self) -> None:
         """Wait for an attempt to end, or to hang."""
@@ -248,21 +258,21 @@ class Dispatcher:
         deadline = next(iter(self._running.values())).deadline
         try:
             limit = None if deadline == math.inf else max(0.0, deadline - time.monotonic())
-            ticket = self._events.get(timeout=limit)
+            ticket, found = self._events.get(timeout=limit)
         except queue.Empty:
             self._give_up(next(iter(self._running)))
             return
         attempt = self._running.pop(ticket, None)
         if attempt is None:  # given up earlier
             return
-        try:
-            report = self._calls[attempt.number].work.opened(attempt.future.result(timeout=0))
-        except (Exception, CancelledError) as error:
-            if isinstance(error, BrokenExecutor):
-                self._replace(attempt.generation, error)
-            self._crashed(attempt, error)
+        if isinstance(found, Report):
+            self._reported(attempt, found)
+        elif isinstance(found, (Exception, CancelledError)):
+            if isinstance(found, BrokenExecutor):
+                self._replace(attempt.generation, found)
+            self._crashed(attempt, found)
         else:
-            self._reported(attempt, report)
+            raise found
 
     def _reported(self, attempt: _Attempt, report: Report) -> None:
         call = self._calls[attempt.number]

@@ -39,6 +39,8 @@ class Evaluation:
         seconds: how long it took, once.
         attempts: how often it was tried; 0 where the result was known.
         cached: whether the result was known.
+        fresh: whether it counts as new: this run has paid for it, also where it was stopped before it was used. False
+            for a result that was used before.
     """
 
     score: Any
@@ -47,6 +49,7 @@ class Evaluation:
     seconds: float = 0.0
     attempts: int = 1
     cached: bool = False
+    fresh: bool = True
 
 
 @dataclass

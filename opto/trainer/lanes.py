@@ -9,11 +9,12 @@ from contextvars import Context
 from functools import partial
 from typing import Any
 
+from opto.trainer.dispatching import Work
 from opto.trainer.programs import aroll_out, roll_out
 from opto.trainer.shipping import Shipped, packed, perform_shipped, received
 from opto.trainer.work import Report, aperform, perform
 
-__all__ = ["LoopWork", "ShippedWork", "ThreadWork"]
+__all__ = ["KeptWork", "LoopWork", "ShippedWork", "ThreadWork"]
 
 
 class ThreadWork:
@@ -66,3 +67,27 @@ class ShippedWork:
     def opened(self, result: Any) -> Report:
         """The result with the parameters of this process."""
         return received(result, self._shipped)
+
+
+class KeptWork:
+    """A rollout whose report is kept where and when its attempt ends.
+
+    Args:
+        work: the rollout.
+        keep: takes the report.
+    """
+
+    __slots__ = ("_keep", "_work")
+
+    def __init__(self, work: Work, keep: Callable[[Report], None]) -> None:
+        self._work, self._keep = work, keep
+
+    def submit(self, executor: Executor) -> Future[Any]:
+        """Start an attempt."""
+        return self._work.submit(executor)
+
+    def opened(self, result: Any) -> Report:
+        """The report, once it is kept."""
+        report = self._work.opened(result)
+        self._keep(report)
+        return report

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
 
 from opto.llm.totals import Totals
 from opto.trainer.archive import Archive
 from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.evidence import Gap, Interval, gap, interval
+from opto.trainer.run import Run
 
 __all__ = ["Outcome"]
 
@@ -24,11 +26,12 @@ class Outcome:
         score: the mean score of the best candidate on the examples that candidates were compared on; NaN where it was
             not evaluated.
         start: the same of the initial values.
-        held_out: the mean score on the test examples, with its interval; None without test examples.
-        gap: `score` less the mean on the test examples, with its interval; None without test examples.
+        held_out: the mean score on the test examples, with its interval; None where it was not measured.
+        gap: `score` less the mean on the test examples, with its interval; None where either was not measured.
         archive: all candidates.
         usage: what model calls took.
         interrupted: whether Ctrl-C or a signal ended the run.
+        notes: what is to be known besides, a sentence each.
     """
 
     best: ModuleCandidate
@@ -37,11 +40,35 @@ class Outcome:
     evaluations: int
     score: float
     start: float
-    held_out: Any
-    gap: Any
+    held_out: Interval | None
+    gap: Gap | None
     archive: Archive
     usage: Totals
     interrupted: bool = False
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, run: Run, stopped: str, *, interrupted: bool = False, notes: tuple[str, ...] = ()) -> Outcome:
+        """The outcome of a run as it is now; the held-out score is that of the test examples that were evaluated."""
+        plan, best = run.plan, run.best
+        held = best.table("test").numbers()
+        known = best.table(run.validation).numbers()
+        numbers = plan.score_range if plan.objective_config is None else None
+        score_range = numbers if numbers is not None and all(map(math.isfinite, numbers)) else None
+        return cls(
+            best=best,
+            stopped=stopped,
+            steps=run.counts.steps,
+            evaluations=run.counts.evaluations,
+            score=run.score(best),
+            start=run.score(run.archive[0]),
+            held_out=interval(held, score_range=score_range) if held else None,
+            gap=gap(known, held, score_range=score_range) if held and known else None,
+            archive=run.archive,
+            usage=run.usage,
+            interrupted=interrupted,
+            notes=notes,
+        )
 
     def __str__(self) -> str:
         lines = [
@@ -49,7 +76,9 @@ class Outcome:
             f"score {self.start:.4g} -> {self.score:.4g} (candidate {self.best.number}: {self.best.verdict})",
         ]
         if self.held_out is not None:
-            lines.append(f"held-out score {self.held_out}, gap to validation {self.gap}")
+            lines.append(f"held-out score {self.held_out}")
+        if self.gap is not None:
+            lines.append(str(self.gap))
         if self.best.leaks:
-            lines.append(f"it copies training answers: {'; '.join(self.best.leaks)}")
-        return "\n".join(lines)
+            lines.append(f"it copies training examples: {'; '.join(self.best.leaks)}")
+        return "\n".join([*lines, *self.notes])

@@ -11,27 +11,42 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
-from opto.errors import ExecutionError, OptoWarning, RolloutTimeoutError, WorkerError
+from opto.errors import ExecutionError, OptoWarning
 from opto.llm.ambient import budgets
-from opto.trace.bundle import bundle
 from opto.trace.snapshots import snapshot
 from opto.trainer.dispatching import Dispatcher, Outcome, Pool, Work
 from opto.trainer.evaluation import Evaluation, Request, Settings
 from opto.trainer.executors import LoopExecutor, default_workers, shares_memory, workers_of
 from opto.trainer.fingerprints import fingerprint
 from opto.trainer.guides.base import Guide
-from opto.trainer.lanes import LoopWork, ShippedWork, ThreadWork
-from opto.trainer.naming import provisional
-from opto.trainer.programs import Judging, parameters_in, score_in
-from opto.trainer.results import Result
+from opto.trainer.kept_results import KeptResults
+from opto.trainer.kept_rollouts import KeptRollouts
+from opto.trainer.lanes import KeptWork, LoopWork, ShippedWork, ThreadWork
+from opto.trainer.programs import Judging, parameters_in
 from opto.trainer.shipping import Shipped
+from opto.trainer.step_journal import Place, StepJournal
+from opto.trainer.verdicts import failure_of, told, unfinished
 
-__all__ = ["Pass"]
+__all__ = ["Asked", "Pass"]
 
 _AHEAD = 2
 """How many rollouts are sent for each worker that shares no memory, so that none waits for the next one to arrive."""
+
+
+class Asked(NamedTuple):
+    """A request, and what its outcome is kept under.
+
+    Attributes:
+        request: the request.
+        key: in the cache of results; "" without one.
+        place: in the journal; None without one.
+    """
+
+    request: Request
+    key: str = ""
+    place: Place | None = None
 
 
 class Pass:
@@ -41,22 +56,26 @@ class Pass:
         settings: those of the evaluator.
         guide: judges.
         forward: what a rollout does; None to call the program and ask the guide.
-        judging: what to ask the guide for. Nothing is cached where graphs are kept.
+        judging: what to ask the guide for. Where graphs are kept ("target"), results are not cached.
+        journal: where rollouts are kept, if graphs are; None for nowhere.
     """
 
-    def __init__(self, settings: Settings, guide: Guide, forward: Any, judging: Judging) -> None:
+    def __init__(
+        self, settings: Settings, guide: Guide, forward: Any, judging: Judging, journal: StepJournal | None = None
+    ) -> None:
         self._settings, self._guide, self._forward, self._judging = settings, guide, forward, judging
-        self._cache = None if judging == "target" else settings.cache
+        self._cached = settings.cache is not None and judging != "target"
+        self._results = KeptResults(settings.cache if self._cached else None, guide, judging)
+        self._journal = journal
+        self._rollouts: KeptRollouts | None = None
         self._context = contextvars.copy_context()
         self._seen: dict[int, Any] = {}  # programs by id, kept so that no other gets their id
         self._shipped: dict[int, Shipped] = {}
         self._identities: dict[int, str] = {}
-        self._keys: deque[str] = deque()
-        self._under_way: set[str] = set()
-        self._failed: dict[str, Evaluation] = {}
+        self._asked: deque[Asked] = deque()
 
-    def outcomes(self, requests: Iterable[Request], pool_for: Callable[[Any], Pool]) -> Iterator[tuple[str, Outcome]]:
-        """The key in the cache, "" without one, and the outcome of each request, in their order.
+    def outcomes(self, requests: Iterable[Request], pool_for: Callable[[Any], Pool]) -> Iterator[tuple[Asked, Outcome]]:
+        """Each request, with its outcome, in their order.
 
         All that runs sees the parameters as they are now, and the context variables of the caller.
 
@@ -75,54 +94,50 @@ class Pass:
         patience = None
         if settings.timeout is not None and not shares_memory(executor):
             patience = settings.timeout * rounds + settings.grace
+        if self._journal is not None:
+            self._rollouts = KeptRollouts(
+                self._journal,
+                (self._guide, self._forward),
+                shared=shares_memory(executor),
+                identity=self._identity,
+                context=self._context,
+            )
         dispatcher = Dispatcher(pool, window=window, retries=settings.retries, patience=patience)
         view = snapshot()
         self._context.run(view.__enter__)
         try:
             works = map(partial(self._work, executor), chain([first], waiting))
             for outcome in dispatcher.outcomes(works):
-                yield self._keys.popleft(), outcome
+                yield self._asked.popleft(), outcome
         finally:
             self._context.run(view.__exit__, None, None, None)
 
-    def evaluation(self, key: str, outcome: Outcome) -> Evaluation:
-        """What an outcome means, where no graph is kept; what is worth keeping goes into the cache.
+    def evaluation(self, asked: Asked, outcome: Outcome) -> Evaluation:
+        """What an outcome means, where no graph is kept.
 
         Raises:
             Exception: what the outcome failed with, if it is no failure of the program.
         """
-        known = self._known(key, outcome)
-        if known is not None:
-            return known
-        failure = _failure(outcome.error)
-        if outcome.error is not None:
-            made = Evaluation(None, _told(outcome.error), failure, outcome.seconds, outcome.attempts)
-        else:
-            score, feedback = outcome.value
-            made = Evaluation(
-                score_in(score, self._judging, self._guide), feedback, None, outcome.seconds, outcome.attempts
-            )
-        if key:
-            assert self._cache is not None
-            if failure is None or outcome.lasting:
-                self._cache.put(key, Result(made.score, made.feedback, failure is not None, made.seconds))
-            else:
-                self._failed[key] = made
-        return made
+        return self._results.evaluation(asked.key, outcome)
 
-    def rollout(self, request: Request, outcome: Outcome) -> tuple[Evaluation, Any]:
+    def rollout(self, asked: Asked, outcome: Outcome) -> tuple[Evaluation, Any]:
         """What an outcome means, and the node that it ends in.
 
         Raises:
             Exception: as for `evaluation`.
         """
         error = outcome.error
-        failure = _failure(error)
+        failure = failure_of(error)
+        if self._rollouts is not None:
+            self._rollouts.check()
+            self._rollouts.keep_end(asked.place, outcome)
+        known = outcome.attempts == 0
         if error is None:
             target, score, feedback = outcome.value
-            return Evaluation(score, feedback, None, outcome.seconds, outcome.attempts), target
-        target = error.exception_node if isinstance(error, ExecutionError) else _unfinished(request.agent, error)
-        return Evaluation(None, _told(error), failure, outcome.seconds, outcome.attempts), target
+            return Evaluation(score, feedback, None, outcome.seconds, outcome.attempts, known), target
+        program = asked.request.agent
+        target = error.exception_node if isinstance(error, ExecutionError) else unfinished(program, error)
+        return Evaluation(None, told(error), failure, outcome.seconds, outcome.attempts, known), target
 
     # ---- the way to a worker
 
@@ -142,15 +157,22 @@ class Pass:
         return workers * _AHEAD, math.ceil(workers / (count or workers)) * _AHEAD
 
     def _work(self, executor: Executor, request: Request) -> Work | Outcome:
-        key = self._key(request)
-        self._keys.append(key)
-        if key:
-            assert self._cache is not None
-            if key in self._under_way:  # it comes earlier, and its result will be there when this one's turn comes
-                return Outcome(_SAME)
-            self._under_way.add(key)
-            if (found := self._cache.get(key)) is not None:
-                return Outcome(found)
+        """The call that a request asks for, or its outcome where that is known."""
+        if self._rollouts is not None:
+            place = self._rollouts.place(request)
+            self._asked.append(Asked(request, place=place))
+            known = self._rollouts.taken(place, request)
+            keep = partial(self._rollouts.keep, place, request)
+            return KeptWork(self._call(executor, request), keep) if known is None else known
+        key = self._key(request) if self._cached else ""
+        self._asked.append(Asked(request, key))
+        known = self._results.outcome(key)
+        if known is not None:
+            return known
+        call = self._call(executor, request)
+        return KeptWork(call, partial(self._results.keep, key)) if self._cached else call
+
+    def _call(self, executor: Executor, request: Request) -> Work:
         arguments = (request.x, request.info, self._judging)
         content = (request.agent, self._guide, self._forward)
         timeout = self._settings.timeout
@@ -170,8 +192,6 @@ class Pass:
     # ---- what is known
 
     def _key(self, request: Request) -> str:
-        if self._cache is None:
-            return ""
         example = (request.x, request.info, request.sample)
         parts = (self._identity(request.agent), self._identity(self._guide), self._judging, fingerprint(example))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -181,56 +201,3 @@ class Pass:
         if number not in self._identities:
             self._identities[number] = self._context.run(self._settings.identity, thing)
         return self._identities[number]
-
-    def _known(self, key: str, outcome: Outcome) -> Evaluation | None:
-        found = outcome.value
-        if found is _SAME:
-            if key in self._failed:
-                return self._failed[key]
-            assert self._cache is not None
-            found = self._cache.get(key)
-            assert found is not None
-        if not isinstance(found, Result):
-            return None
-        failure = "error" if found.failed else None
-        return Evaluation(found.score, found.feedback, failure, found.seconds, attempts=0, cached=True)
-
-
-_SAME = object()  # stands for the result of an earlier, equal request
-
-
-def _failure(error: BaseException | None) -> str | None:
-    """What kind of failure of the program an error is, None for no error.
-
-    Raises:
-        BaseException: it is none: the run cannot go on as if nothing had happened.
-    """
-    if error is None:
-        return None
-    if isinstance(error, ExecutionError):
-        return "error"
-    if isinstance(error, RolloutTimeoutError):
-        return "timeout"
-    if isinstance(error, WorkerError):
-        return "worker"
-    raise error
-
-
-def _told(error: BaseException) -> str:
-    return str(error.exception_node.create_feedback("full")) if isinstance(error, ExecutionError) else str(error)
-
-
-def _unfinished(program: Any, error: BaseException) -> Any:
-    """An exception node for a run that left no graph; feedback to it reaches all parameters of the program."""
-
-    @bundle()
-    def unfinished(*parameters: Any) -> None:
-        """A run of the program that did not end."""
-        raise error
-
-    try:
-        with provisional():
-            unfinished(*parameters_in(program))
-    except ExecutionError as failed:
-        return failed.exception_node
-    raise AssertionError

@@ -82,6 +82,12 @@ class Plan:
         return [each.name for each in fields(cls)]
 
     @property
+    def limits(self) -> dict[str, float | None]:
+        """What may end the run, by name."""
+        names = ("num_steps", "num_epochs", "max_evaluations", "target_score", "patience")
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def lowest(self) -> float:
         """What a run that failed scores."""
         if self.failure_score is not None:

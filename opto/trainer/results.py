@@ -22,6 +22,7 @@ _FILE = "results.jsonl"
 _KIND = "result"
 _HEADER = {"format": "opto results", "version": 1}
 _KEY_BYTES = 16
+_USED = b'{"used":"'
 
 
 @dataclass(frozen=True)
@@ -52,23 +53,36 @@ class ResultCache:
     was killed is passed over. Threads may share a cache; processes may share a folder, but each sees what was there
     when it opened it, and what it added itself.
 
+    A result is there as soon as it is put; it counts when it is used. So a run that is killed in the middle of a step
+    finds the results again that the step had bought, and yet counts them when the step is begun again: it opens the
+    cache with the `size` that it had when the last step was committed.
+
     Args:
         folder: where to keep the results; None for in memory only.
+        committed: of the file, how many bytes to trust to be in order: a `size` of earlier. What was used after it
+            counts as not used. None for the whole file, all of whose results count as used.
 
     Attributes:
         hits: how many results were found.
         misses: how many were asked for in vain.
 
     Raises:
+        ValueError: `committed` is no size, or there is no folder.
         FileFormatError: the file there is another one, or was written by a newer version.
     """
 
-    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, folder: str | os.PathLike[str] | None = None, *, committed: int | None = None) -> None:
+        if committed is not None and (folder is None or isinstance(committed, bool) or committed < 0):
+            raise ValueError(f"committed must be a size of the file in a folder, or None, got {committed!r}.")
         self.folder = None if folder is None else Path(folder)
         self.hits = self.misses = 0
         self._lock = threading.Lock()
         self._memory: dict[bytes, Result] = {}
         self._places: dict[bytes, int] = {}
+        self._unused: set[bytes] = set()
+        self._used: set[bytes] = set()  # of those whose result is not there any more
+        self._committed = committed
+        self._torn = False  # whether the last line could not be written to its end
         self._file: int | None = None
         if self.folder is not None:
             self._open(self.folder / _FILE)
@@ -93,11 +107,38 @@ class ResultCache:
         short = _short(key)
         line = None if self._file is None else _line(key, result)
         with self._lock:
-            if line is None or self._file is None:
+            if short not in self._places and short not in self._memory and short not in self._used:
+                self._unused.add(short)
+            if line is None:
                 self._memory[short] = result
-                return
-            os.write(self._file, line)
-            self._places[short] = os.lseek(self._file, 0, os.SEEK_CUR) - len(line)
+            else:
+                self._places[short] = self._append(line)
+
+    def use(self, key: str) -> bool:
+        """Note that the result under a key is used.
+
+        Returns:
+            Whether for the first time.
+        """
+        short = _short(key)
+        with self._lock:
+            if short not in self._unused:
+                return False
+            self._unused.discard(short)
+            if self._file is not None:
+                self._append(b'%s%s"}\n' % (_USED, short.hex().encode()))
+            return True
+
+    @property
+    def recovered(self) -> int:
+        """How many results are there that were not used yet."""
+        return len(self._unused)
+
+    @property
+    def size(self) -> int:
+        """The bytes in the file; 0 in memory. A later run hands it in as `committed`."""
+        with self._lock:
+            return 0 if self._file is None else os.fstat(self._file).st_size
 
     def __contains__(self, key: str) -> bool:
         short = _short(key)
@@ -127,9 +168,21 @@ class ResultCache:
         self._file = file
         weakref.finalize(self, os.close, file)
 
+    def _append(self, line: bytes) -> int:
+        """Write a line; returns where it begins."""
+        assert self._file is not None
+        data = b"\n" + line if self._torn else line
+        self._torn = True
+        done = os.write(self._file, data)
+        while done < len(data):  # a full disk: the next attempt raises what is wrong
+            done += os.write(self._file, data[done:])
+        self._torn = False
+        return os.lseek(self._file, 0, os.SEEK_CUR) - len(line)
+
     def _read(self, path: Path, file: int) -> None:
-        """Note where each result stands, and leave the file ready for more."""
+        """Note where each result stands, and which were used, and leave the file ready for more."""
         place, last = 0, b"\n"
+        committed = self._committed
         with open(file, "rb", closefd=False) as lines:
             for line in lines:
                 if place == 0 and _header(line) != _HEADER:
@@ -137,9 +190,15 @@ class ResultCache:
                         f"{path} holds no results that this version of opto can read: upgrade opto, or choose another "
                         "folder"
                     )
-                if place and line.endswith(b"\n") and (key := _key_in(line)) is not None:
+                if place and line.startswith(_USED):
+                    if committed is not None and place < committed:
+                        self._used.update(_used_in(line))
+                elif place and line.endswith(b"\n") and (key := _key_in(line)) is not None:
                     self._places[_short(key)] = place
                 place, last = place + len(line), line
+        if committed is not None:
+            self._unused = self._places.keys() - self._used
+            self._used -= self._places.keys()
         if place == 0:
             os.write(file, json.dumps(_HEADER).encode() + b"\n")
         elif not last.endswith(b"\n"):
@@ -160,6 +219,14 @@ def _line(key: str, result: Result) -> bytes | None:
     # The key comes first, so that an index is made without reading the rest.
     text = json.dumps({"key": key, "document": document}, ensure_ascii=False, separators=(",", ":"))
     return redact_json(text.encode("utf-8", "surrogatepass")) + b"\n"
+
+
+def _used_in(line: bytes) -> list[bytes]:
+    """The key in a line that says that a result was used; none where the line is damaged."""
+    try:
+        return [bytes.fromhex(line[len(_USED) : -3].decode("ascii"))]
+    except ValueError:
+        return []
 
 
 def _header(line: bytes) -> Any:

@@ -8,7 +8,6 @@ with Evaluator(executor=process_pool, timeout=60, cache=ResultCache("runs/first"
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -25,6 +24,7 @@ from opto.trainer.naming import numbered
 from opto.trainer.passes import Pass
 from opto.trainer.programs import Judging, is_async, judging_for, score_in
 from opto.trainer.results import ResultCache
+from opto.trainer.step_journal import StepJournal
 
 __all__ = ["Evaluation", "Evaluator", "Request", "Rollout"]
 
@@ -39,8 +39,9 @@ class Evaluator:
     A traced program that raises has failed at its example; one that hangs, or takes its worker with it, has failed too,
     once it was retried. Any other error is raised here, once it was retried. Errors of a budget are raised as they are.
 
-    The key of a cached result is a hash of the program (its code, attributes and parameter values), the guide, the
-    example and the number of the sample. What a program reads besides, such as global variables, is not part of it.
+    The key of a cached result is a hash of the program (its code, attributes, parameter values and the global variables
+    that it reads by name), the guide, the example and the number of the sample. What a program reads besides, such as
+    files, is not part of it; see `opto.trainer.fingerprints`.
 
     Args:
         executor: where to run: an executor, or a function that makes one, which is also called when it broke. None for
@@ -118,15 +119,20 @@ class Evaluator:
         guide = as_guide(guide)
         asked = judging_for(guide, judging)
         run = Pass(self.settings, guide, None, asked)
-        for number, (key, outcome) in enumerate(run.outcomes(requests, self._pool_for)):
-            evaluation = run.evaluation(key, outcome)
+        for number, (request, outcome) in enumerate(run.outcomes(requests, self._pool_for)):
+            evaluation = run.evaluation(request, outcome)
             if evaluation.failure is None and judging != asked:
                 evaluation = _with_score(evaluation, score_in(evaluation.score, judging, guide))
-            _tell(number, key, evaluation)
+            _tell(number, request.key, evaluation)
             yield evaluation
 
     def rollouts(
-        self, requests: Iterable[Request], guide: Any, *, forward: Callable[..., Any] | None = None
+        self,
+        requests: Iterable[Request],
+        guide: Any,
+        *,
+        forward: Callable[..., Any] | None = None,
+        journal: StepJournal | None = None,
     ) -> Iterator[Rollout]:
         """Run programs, judge them, and keep their graphs, through which feedback can be sent.
 
@@ -135,6 +141,7 @@ class Evaluator:
             guide: as for `evaluations`.
             forward: `(agent, x, guide, info) -> (target, score, feedback)`, sync or async: what a rollout does, instead
                 of calling the agent and asking the guide.
+            journal: keeps each rollout as soon as it is there, and gives those of a step that is begun again.
 
         Returns:
             The rollouts, each as soon as it and all before it are there.
@@ -143,13 +150,12 @@ class Evaluator:
             Exception: as for `evaluations`.
         """
         guide = as_guide(guide)
-        run = Pass(self.settings, guide, forward, "target")
-        asked: deque[Request] = deque()
-        for number, (_, outcome) in enumerate(run.outcomes(_noted(requests, asked), self._pool_for)):
-            request = asked.popleft()
-            evaluation, target = run.rollout(request, outcome)
+        run = Pass(self.settings, guide, forward, "target", journal)
+        for number, (asked, outcome) in enumerate(run.outcomes(requests, self._pool_for)):
+            evaluation, target = run.rollout(asked, outcome)
             numbered(target)
             _tell(number, "", evaluation)
+            request = asked.request
             yield Rollout(request.agent, request.x, request.info, target, evaluation.score, evaluation.feedback)
 
     # ---- where it runs
@@ -168,12 +174,6 @@ class Evaluator:
 
 def _with_score(evaluation: Evaluation, score: Any) -> Evaluation:
     return replace(evaluation, score=score)
-
-
-def _noted(requests: Iterable[Request], notes: deque[Request]) -> Iterator[Request]:
-    for each in requests:
-        notes.append(each)
-        yield each
 
 
 def _tell(number: int, key: str, evaluation: Evaluation) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from opto.trainer.objectives import Score, to_scalar_score
 from opto.trainer.plan import Plan
 from opto.trainer.rollouts import Evaluation, Evaluator, Request, Rollout
 from opto.trainer.stages import Stage, Stages
+from opto.trainer.step_journal import StepJournal
 
 __all__ = ["Counts", "Exhausted", "Run", "Sample"]
 
@@ -73,6 +74,7 @@ class Run:
         data: the examples.
         plan: how far it goes.
         evaluator: runs programs.
+        journal: keeps what a step has bought until it is committed; None for a run that nothing is kept of.
 
     Attributes:
         archive: all candidates.
@@ -86,8 +88,17 @@ class Run:
         errors: those that left a proposal of this step without values.
     """
 
-    def __init__(self, stages: Stages, guide: Guide, data: Data, plan: Plan, evaluator: Evaluator) -> None:
+    def __init__(  # the parts of a run
+        self,
+        stages: Stages,
+        guide: Guide,
+        data: Data,
+        plan: Plan,
+        evaluator: Evaluator,
+        journal: StepJournal | None = None,
+    ) -> None:
         self.stages, self.guide, self.data, self.plan, self.evaluator = stages, guide, data, plan, evaluator
+        self._journal = journal
         self.archive = Archive()
         self.counts = Counts()
         self.usage = Totals()
@@ -201,26 +212,49 @@ class Run:
             Exception: as for `opto.optimizers.joint.propose_jointly`.
         """
         asked: list[tuple[Sample, Optimizer]] = []
-        allowed: list[list[Any] | None] = []
+        allowed: list[Iterable[Any] | None] = []
         for sample, chosen in zip(samples, only or [None] * len(samples), strict=True):
-            optimizer = sample.stage.optimizer
-            optimizer.zero_feedback()
-            for rollout in sample.rollouts:
-                optimizer.backward(rollout.target, _feedback(rollout, optimizer, self.plan))
-            asked.extend((sample, each) for each in _several(optimizer, count))
-            allowed.extend([None if chosen is None else sample.stage.standing_for(chosen)] * count)
+            several = list(_several(sample.stage.optimizer, count))
+            asked.extend((sample, each) for each in several)
+            allowed.extend([chosen] * len(several))
+        return [made for made in self.ask(asked, only=allowed) if made is not None]
+
+    def ask(
+        self,
+        asked: Sequence[tuple[Sample, Optimizer]],
+        *,
+        only: Sequence[Iterable[Any] | None] | None = None,
+        retain_graph: bool = False,
+    ) -> list[ModuleCandidate | None]:
+        """The same, where it matters which optimizer made what.
+
+        Args:
+            asked: samples, and an optimizer for the parameters of each one's stage; a sample may come several times in
+                a row. All samples of one stage must be the same one, since its parameters hold the feedback.
+            only: for each pair the parameters that may change, those of the program itself; None for all.
+            retain_graph: whether feedback will be sent through the same graphs again.
+
+        Returns:
+            For each pair the new candidate; None where a proposal failed or changes nothing.
+
+        Raises:
+            Exception: as for `opto.optimizers.joint.propose_jointly`.
+        """
+        told: set[int] = set()
+        allowed: list[list[Any] | None] = []
+        for (sample, optimizer), chosen in zip(asked, only or [None] * len(asked), strict=True):
+            allowed.append(None if chosen is None else sample.stage.standing_for(chosen))
+            if id(sample) not in told:
+                told.add(id(sample))
+                optimizer.zero_feedback()
+                for rollout in sample.rollouts:
+                    feedback = _feedback(rollout, optimizer, self.plan)
+                    optimizer.backward(rollout.target, feedback, retain_graph=retain_graph)
         usage = Totals()
         with collecting(usage), collecting(self.usage):
             outcomes = self._proposals([optimizer for _, optimizer in asked], allowed)
-        made: list[ModuleCandidate] = []
-        for (sample, _), outcome in zip(asked, outcomes, strict=True):
-            if isinstance(outcome, Exception):
-                self.errors.append(outcome)
-            elif outcome:
-                values = sample.stage.translated(outcome)
-                reason = f"reflection on {len(sample.rollouts)} examples of candidate {sample.candidate.number}"
-                made.append(self.new(values, parents=[sample.candidate], reason=reason))
-        _share(made, usage)
+        made = [self._proposed(sample, outcome) for (sample, _), outcome in zip(asked, outcomes, strict=True)]
+        _share([each for each in made if each is not None], usage)
         return made
 
     def evaluate(
@@ -273,15 +307,25 @@ class Run:
         self.best = candidate
         self.counts.improved = self.counts.steps + 1
 
-    # ---- parts that a run with a folder does otherwise
+    # ---- what is bought, and kept until the step is committed
 
     def _rollouts(self, requests: Sequence[Request]) -> Iterator[Rollout]:
-        return self.evaluator.rollouts(requests, self.guide)
+        return self.evaluator.rollouts(requests, self.guide, journal=self._journal)
 
     def _proposals(self, optimizers: Sequence[Optimizer], only: Sequence[list[Any] | None]) -> list[Any]:
-        return list(propose_jointly(optimizers, only=only)) if optimizers else []
+        with nullcontext() if self._journal is None else self._journal.replies():
+            return list(propose_jointly(optimizers, only=only)) if optimizers else []
 
     # ---- internals
+
+    def _proposed(self, sample: Sample, outcome: Any) -> ModuleCandidate | None:
+        if isinstance(outcome, Exception):
+            self.errors.append(outcome)
+            return None
+        if not outcome:
+            return None
+        reason = f"reflection on {len(sample.rollouts)} examples of candidate {sample.candidate.number}"
+        return self.new(sample.stage.translated(outcome), parents=[sample.candidate], reason=reason)
 
     def _judging(self) -> Any:
         return "metric" if self.plan.objective_config is None else "scores"
@@ -291,7 +335,7 @@ class Run:
             raise Exhausted
 
     def _count(self, evaluation: Evaluation, split: str) -> None:
-        if split != "test" and not evaluation.cached:
+        if split != "test" and evaluation.fresh:
             self.counts.evaluations += 1
 
     def _score(self, score: Any) -> Score:

@@ -10,6 +10,7 @@ from typing import Any
 from opto.trace.containers import ParameterContainer
 from opto.trainer.guides.functions import as_guide
 from opto.trainer.rollouts import Evaluator, Request, Rollout
+from opto.trainer.step_journal import StepJournal
 
 __all__ = ["BatchRollout", "Rollout", "Sampler"]
 
@@ -95,7 +96,12 @@ class Sampler:
         self._batch: tuple[Sequence[Any], Sequence[Any]] | None = None
 
     def sample(
-        self, agents: Sequence[Any], use_prev_batch: bool = False, description_prefix: str = ""
+        self,
+        agents: Sequence[Any],
+        use_prev_batch: bool = False,
+        description_prefix: str = "",
+        *,
+        journal: StepJournal | None = None,
     ) -> tuple[list[BatchRollout], dict[str, list[Any]]]:
         """Roll all programs out on one minibatch.
 
@@ -103,6 +109,7 @@ class Sampler:
             agents: the programs.
             use_prev_batch: take the examples of the last call once more; the first call takes new ones all the same.
             description_prefix: what this is for, in words, for errors.
+            journal: see `Evaluator.rollouts`.
 
         Returns:
             A `BatchRollout` for each program and part of the minibatch, those of one program in a row; and the
@@ -126,7 +133,7 @@ class Sampler:
                 parts.append((BatchRollout(module), len(pairs)))
         evaluator = self._evaluator or Evaluator(workers=self.num_threads)
         try:
-            found = evaluator.rollouts(requests, self.guide, forward=self.forward)
+            found = evaluator.rollouts(requests, self.guide, forward=self.forward, journal=journal)
             for batch, count in parts:
                 batch.rollouts.extend(self._scored(next(found), description_prefix) for _ in range(count))
         finally:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,19 +20,23 @@ from opto.trainer.checkpoints import RunFolder
 from opto.trainer.data import Data
 from opto.trainer.fingerprints import fingerprint
 from opto.trainer.guides.functions import as_guide
+from opto.trainer.interrupts import Interrupts
 from opto.trainer.loggers import BaseLogger
 from opto.trainer.outcomes import Outcome
 from opto.trainer.plan import Plan
 from opto.trainer.results import ResultCache
 from opto.trainer.rollouts import Evaluator
 from opto.trainer.run import Exhausted, Run
+from opto.trainer.session import Session
 from opto.trainer.stages import Stages
 from opto.trainer.strategies.acceptance import Acceptance, OnValidation
 from opto.trainer.strategies.examples import ExampleSelector, Minibatch
+from opto.trainer.strategies.leaking import Guarded
 from opto.trainer.strategies.parents import Best, ParentSelector
 from opto.trainer.strategies.proposers import Proposer, Reflection
 from opto.trainer.strategies.screening import Everything, Screening
 from opto.trainer.strategies.stopping import Stopping, planned
+from opto.trainer.surroundings import Surroundings
 from opto.trainer.trainer import Trainer
 
 __all__ = ["Search"]
@@ -43,17 +45,21 @@ _PATIENCE_WITH_MODELS = 3
 """After how many steps in a row without any proposal, because models failed, the run ends with the last error."""
 
 
-@dataclass
-class Surroundings:
-    """Where and how a run goes on: see `Search.train` for each."""
+@dataclass(frozen=True)
+class Ending:
+    """Why a loop ended, and whether somebody wanted it to."""
 
-    executor: Executor | Callable[[], Executor] | None = None
-    timeout: float | None = None
-    retries: int = 1
-    cache: ResultCache | None = None
-    budget: Any = None
-    run_dir: str | os.PathLike[str] | None = None
-    resume: bool = False
+    reason: str
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class Workload:
+    """How much a run will do: evaluations and proposals of a step, from to, and evaluations before the first one."""
+
+    evaluations: tuple[float, float]
+    proposals: tuple[float, float]
+    before: float
 
 
 class Search(Trainer):
@@ -111,44 +117,45 @@ class Search(Trainer):
         self.parents: ParentSelector = parents or Best()
         self.examples: ExampleSelector = examples or Minibatch()
         self.proposer: Proposer = proposer or Reflection()
-        self.screening: Screening = screening or Everything()
+        self.screening: Screening = Guarded(screening or Everything())
         self.acceptance: Acceptance = acceptance or OnValidation()
         self.stopping = list(stopping)
         self.run: Run | None = None
 
     # ---- the whole
 
-    def train(  # noqa: PLR0913  # what to train on, and where the run goes on
+    def train(
         self,
         guide: Any,
         train_dataset: Any,
         *,
         validate_dataset: Any = None,
         test_dataset: Any = None,
-        executor: Executor | Callable[[], Executor] | None = None,
-        timeout: float | None = None,
-        retries: int = 1,
-        cache: ResultCache | None = None,
-        budget: Any = None,
-        run_dir: str | os.PathLike[str] | None = None,
-        resume: bool = False,
-        **plan: Any,
+        **options: Any,
     ) -> Outcome:
         """Search until the plan is done or a budget is used up; the program then has the values of the best candidate.
+
+        Ctrl-C, or SIGTERM, ends the run after the step under way, which is saved; a second Ctrl-C raises
+        `KeyboardInterrupt` at once, and the folder holds the steps before.
 
         Args:
             guide: judges responses: a `Guide`, or a function as for `as_guide`.
             train_dataset: examples that feedback is about: whatever `as_dataset` takes.
             validate_dataset: examples that candidates are compared on; None for the same.
             test_dataset: examples that nothing but the score of the final candidate is measured on.
-            executor: where programs run, see `Evaluator`.
-            timeout: seconds that the program with its guide may take for one example.
-            retries: how often a rollout is tried again.
-            cache: results that are known; None for those of this run, kept in `run_dir` if there is one.
-            budget: an `opto.llm.Budget` for all model calls; when it is used up the run ends with the best so far.
-            run_dir: a folder in which the run is saved after each step.
-            resume: go on with the run that is in `run_dir`.
-            **plan: how far to go: `num_steps`, `max_evaluations`, `batch_size`...; see `opto.trainer.plan.Plan`.
+            **options: how far to go: `num_steps`, `max_evaluations`, `batch_size`...; see `opto.trainer.plan.Plan`. And
+
+                - executor: where programs run, see `Evaluator`.
+                - timeout: seconds that the program with its guide may take for one example.
+                - retries: how often a rollout is tried again.
+                - cache: results that are known; None for those of this run, kept in `run_dir` if there is one.
+                - budget: an `opto.llm.Budget`, or a dict of its limits, for all model calls; when it is used up the run
+                  ends with the best so far.
+                - run_dir: a folder in which the run is saved after each step.
+                - resume: go on with the run that is in `run_dir`; what it has spent of a budget counts. One that ended,
+                  and has no higher limit now, gives its outcome at once.
+                - record: whether all events are recorded in `run_dir` too, as by `opto.record`.
+                - progress: "auto" to show it where somebody looks on, "live", "plain" or "off", or a `Progress`.
 
         Returns:
             How it ended. The program has the values of the best candidate, also when an error is raised.
@@ -156,69 +163,90 @@ class Search(Trainer):
         Raises:
             TypeError: an argument of the wrong type, or one that is not known.
             ValueError: one out of its range; `run_dir` holds a run and `resume` is not set, or the other way round.
+            RecordInUseError: another process is running in `run_dir`.
+            FileFormatError: what is in `run_dir` is damaged, or of a newer version.
             Exception: what a program raised other than an `ExecutionError`, a guide, or a model several times in a row.
         """
-        unknown = [name for name in plan if name not in Plan.names()]
+        where = Surroundings.names()
+        unknown = [name for name in options if name not in where and name not in Plan.names()]
         if unknown:
             raise TypeError(f"{type(self).__name__}.train has no option {unknown[0]!r}: see opto.trainer.plan.Plan.")
-        around = Surroundings(executor, timeout, retries, cache, budget, run_dir, resume)
+        around = Surroundings(**{name: value for name, value in options.items() if name in where})
+        plan = Plan(**{name: value for name, value in options.items() if name not in where})
         data = Data.of(train_dataset, validate_dataset, test_dataset)
-        with self._running(as_guide(guide), data, Plan(**plan), around) as folder:
-            return self._finish(self._loop(folder), folder)
+        with self._running(as_guide(guide), data, plan, around) as session:
+            return session.known or self._finish(self._loop(session), session)
+
+    @classmethod
+    def option_names(cls) -> set[str]:
+        """The names of the options of `train` that its signature leaves out; a subclass with others adds them."""
+        return {*Plan.names(), *Surroundings.names()}
 
     @contextmanager
-    def _running(self, guide: Any, data: Data, plan: Plan, around: Surroundings) -> Iterator[RunFolder | None]:
+    def _running(self, guide: Any, data: Data, plan: Plan, around: Surroundings) -> Iterator[Session]:
         """A run with all that it needs; afterwards the program has the best values, whatever happened."""
         with ExitStack() as stack:
-            folder = None if around.run_dir is None else _opened(around.run_dir, resume=around.resume)
-            if folder is not None:
-                stack.callback(folder.close)
+            folder = around.folder(stack)
+            progress = around.shown(stack, plan)
+            interrupts = stack.enter_context(Interrupts(note=progress.note if progress.is_shown else None))
             evaluator = Evaluator(
                 executor=around.executor,
                 workers=self.num_threads,
                 timeout=around.timeout,
                 retries=around.retries,
-                cache=around.cache or ResultCache(None if folder is None else folder.path),
+                cache=around.cache or (ResultCache() if folder is None else folder.results),
                 identity=self._identity,
             )
             stack.enter_context(evaluator)
-            self.run = run = Run(Stages(self.agent, self.optimizer), guide, data, plan, evaluator)
+            journal = None if folder is None else folder.journal
+            self.run = run = Run(Stages(self.agent, self.optimizer), guide, data, plan, evaluator, journal)
             self._numbers = GRAPH.numbers()
+            session = Session(folder, around, interrupts, {**plan.limits, **around.limits})
             if folder is not None and folder.begun:
-                self._restore(folder.restore(run))
+                session.known = self._restored(folder, session)
             self._program = self._identified()
+            if session.known is None:
+                around.recorded(stack, folder)
             stack.enter_context(paying(around.budget))
+            stack.callback(session.note_spent)
             stack.callback(lambda: run.stages[0].put(run.best))
-            yield folder
+            yield session
 
-    def _loop(self, folder: RunFolder | None) -> str:
+    def _loop(self, session: Session) -> Ending:
         """Steps until there is a reason to end, which is returned."""
         run = self._run
         rules = [*self.stopping, *planned(run)]
         try:
             if run.counts.steps == 0:
+                session.begin(0)
                 self.begin()
-                self._commit(folder)
+                self._commit(session)
             while True:
                 reason = next((why for why in (rule.reached(run) for rule in rules) if why), None)
                 if reason is not None:
                     self.end()
-                    return reason
+                    return Ending(reason)
+                if session.interrupts.requested:
+                    return Ending("interrupted", interrupted=True)
                 GRAPH.renumber(self._numbers)
                 run.random = random.Random(f"{run.plan.seed}/{run.counts.steps + 1}")
                 run.errors.clear()
+                session.begin(run.counts.steps + 1)
                 self.step()
                 run.counts.steps += 1
                 self._note_failures()
-                self._commit(folder)
+                self._commit(session)
         except Exhausted:
             self.end()
-            return "all evaluations are used up"
+            return Ending("all evaluations are used up")
         except BudgetExceededError as error:
-            return str(error)
+            return Ending(str(error))
 
     def begin(self) -> None:
-        """What is done before the first step; for subclasses, which may evaluate the initial values, for example."""
+        """What is done before the first step; for subclasses, which may evaluate the initial values, for example.
+
+        A run that is gone on with before its first step was completed begins once more.
+        """
 
     def end(self) -> None:
         """What is done when there is a reason to end; for subclasses, which may evaluate what they put off."""
@@ -233,6 +261,19 @@ class Search(Trainer):
         if candidates:
             self.acceptance.judge(run, candidates)
 
+    def workload(self, plan: Plan, compared: int) -> Workload:
+        """How much a run will do, for an estimate before it begins.
+
+        Args:
+            plan: how far it goes.
+            compared: how many examples candidates are compared on.
+        """
+        judging = getattr(self.acceptance, "evaluations", None)
+        judged = judging(plan, compared) if judging is not None else (0, (1 + plan.num_proposals) * compared)
+        feedback = plan.batch_size
+        before = compared if type(self).begin is not Search.begin else 0
+        return Workload((feedback + judged[0], feedback + judged[1]), (0, plan.num_proposals), before)
+
     # ---- internals
 
     @property
@@ -241,17 +282,22 @@ class Search(Trainer):
             raise RuntimeError("there is no run under way: call train() first.")
         return self.run
 
-    def _commit(self, folder: RunFolder | None) -> None:
+    def _commit(self, session: Session) -> None:
         run = self._run
         run.stages[0].put(run.best)
-        if folder is not None:
-            folder.save(run, {"numbers": self._numbers, "strategies": self._strategy_states()})
+        session.save(run, self._about())
         run.archive.forget_changes()
+        self._tell()
         score = run.score(run.best)
-        if heard():
-            tell("training", self._status())
         if not math.isnan(score) and run.counts.steps:
             self.logger.log("Best score", score, run.counts.steps, color="green")
+
+    def _about(self) -> dict[str, Any]:
+        return {"numbers": self._numbers, "strategies": self._strategy_states()}
+
+    def _tell(self) -> None:
+        if heard():
+            tell("training", self._status())
 
     def _status(self) -> dict[str, Any]:
         run = self._run
@@ -275,26 +321,30 @@ class Search(Trainer):
         if run.counts.failures >= _PATIENCE_WITH_MODELS:
             raise run.errors[-1]
 
-    def _finish(self, reason: str, folder: RunFolder | None) -> Outcome:
+    def _finish(self, ending: Ending, session: Session) -> Outcome:
         run = self._run
-        self._commit(folder)
-        held_out = gap = None
-        if run.data.test is not None:
-            run.evaluate([run.best], split="test")
-            held_out = run.best.table("test").mean()
-            gap = run.score(run.best) - held_out
-        return Outcome(
-            best=run.best,
-            stopped=reason,
-            steps=run.counts.steps,
-            evaluations=run.counts.evaluations,
-            score=run.score(run.best),
-            start=run.score(run.archive[0]),
-            held_out=held_out,
-            gap=gap,
-            archive=run.archive,
-            usage=run.usage,
-        )
+        notes: tuple[str, ...] = ()
+        if run.data.test is not None and ending.interrupted:
+            notes = ("The held-out score was not measured, since the run is to go on.",)
+        elif run.data.test is not None:
+            try:
+                run.evaluate([run.best], split="test")
+            except BudgetExceededError as error:
+                notes = (f"The held-out score is of the test examples that the budget paid for: {error}",)
+        if not ending.interrupted:
+            session.end(run, self._about(), {"reason": ending.reason, "notes": list(notes)})
+        self._tell()
+        return Outcome.of(run, ending.reason, interrupted=ending.interrupted, notes=notes)
+
+    def _restored(self, folder: RunFolder, session: Session) -> Outcome | None:
+        """Bring back a run; its outcome where there is nothing more to do."""
+        run, ended = self._run, folder.ended
+        over = ended is not None and ended["limits"] == session.limits
+        about = folder.restore(run, ended=over)
+        self._numbers = dict(about["numbers"])
+        for name, part in self._strategies().items():
+            part.load_state_dict(about["strategies"][name])
+        return Outcome.of(run, ended["reason"], notes=tuple(ended["notes"])) if over and ended is not None else None
 
     def _strategies(self) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in ("parents", "examples", "proposer", "screening", "acceptance")}
@@ -302,11 +352,6 @@ class Search(Trainer):
 
     def _strategy_states(self) -> dict[str, Any]:
         return {name: part.state_dict() for name, part in self._strategies().items()}
-
-    def _restore(self, about: Mapping[str, Any]) -> None:
-        self._numbers = dict(about["numbers"])
-        for name, part in self._strategies().items():
-            part.load_state_dict(about["strategies"][name])
 
     # ---- what a program is called in the keys of results
 
@@ -333,14 +378,3 @@ def _seen(thing: Any) -> str:
         return fingerprint(thing)
     except TypeError:
         return f"{type(thing).__module__}.{type(thing).__qualname__}"
-
-
-def _opened(path: str | os.PathLike[str], *, resume: bool) -> RunFolder:
-    folder = RunFolder(path)
-    if folder.begun and not resume:
-        folder.close()
-        raise ValueError(f"run_dir {os.fspath(path)!r} holds a run: go on with it by opto.resume, or choose another.")
-    if resume and not folder.begun:
-        folder.close()
-        raise ValueError(f"run_dir {os.fspath(path)!r} holds no run that could be gone on with.")
-    return folder

@@ -510,3 +510,37 @@ def test_a_model_takes_a_budget(no_model_configured):
     assert isinstance(model, Budgeted)
     assert model.budget is budget
     assert model.name == "gpt-4o"
+
+
+def test_charges_of_a_process_that_is_gone():
+    """They count as spent, once for each account, and what is spent later belongs to the account too."""
+    now = [100.0]
+    budget = Budget(calls=5, usd=1.0, tokens=1000, seconds=60, clock=lambda: now[0])
+    budget.charge("run", calls=2, usd=0.25, tokens=100, seconds=10.0)
+    budget.charge("run", calls=2)
+    assert (budget.spent.calls, budget.spent.usd, budget.spent.tokens, budget.spent.seconds) == (2, 0.25, 100, 10.0)
+    assert budget.remaining.calls == 3
+    with budget:
+        now[0] += 5
+    assert budget.spent_on("run").seconds == 15.0
+    assert budget.seconds_left == 45.0
+    budget.charge("other", calls=1)
+    assert budget.spent_on("run").calls == 3
+    assert budget.spent_on("other").calls == 1
+    with pytest.raises(ValueError, match="calls must be"):
+        budget.charge("third", calls=-1)
+    with pytest.raises(KeyError):
+        budget.spent_on("third")
+
+
+def test_charges_leave_no_room_for_what_does_not_fit():
+    """A budget that was charged refuses what is too much with what was spent before."""
+    budget = Budget(calls=2)
+    budget.charge("run", calls=2)
+    with budget, pytest.raises(BudgetExceededError):
+        Scripted(["hello"])(MESSAGES)
+
+
+def test_limits():
+    """By the names of the arguments that set them."""
+    assert Budget(usd=0.5, seconds=3).limits == {"usd": 0.5, "seconds": 3}

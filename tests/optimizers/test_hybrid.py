@@ -195,10 +195,41 @@ def test_score_functions_in_the_parts():
         optimizers={
             "numeric": lambda chosen: Numeric(chosen, score=lambda values: values[limit], batch=30, sampler="random")
         },
+        seed=0,
     )
     asyncio.run(hybrid.astep())
     assert limit.data == 8
     assert hybrid.best() == {limit: 8}
+
+
+def test_the_seed_reaches_what_its_functions_make():
+    """Optimizers made without a seed draw from the hybrid's, also one within another; one with a seed keeps it."""
+    tone = node("b", trainable=True, constraint=Choices(["a", "b"]), name="tone")
+    kind = node("b", trainable=True, constraint=Choices(["a", "b"]), name="kind")
+    limit = node(3, trainable=True, constraint=range(1, 9), name="limit")
+
+    def made(seed, **functions):
+        rules = [(lambda parameter: parameter is kind, "own")]
+        functions = {"own": lambda chosen: Select(chosen, seed=5), **functions}
+        return Hybrid([tone, kind, limit], optimizers=functions, rules=rules, seed=seed)
+
+    def drawn(seed):
+        """The numbers that a search draws, in order."""
+        tried = []
+        hybrid = made(
+            seed,
+            numeric=lambda chosen: Numeric(
+                chosen, score=lambda values: tried.append(values[limit]) or 0.0, batch=30, sampler="random"
+            ),
+        )
+        hybrid.optimizers["numeric"].step()
+        return tried
+
+    hybrid = made(7, select=lambda chosen: Hybrid(chosen, optimizers={"select": Select}), numeric=Numeric)
+    within = hybrid.optimizers["select"].optimizers["select"]
+    assert (within.seed, hybrid.optimizers["numeric"].seed, hybrid.optimizers["own"].seed) == (7, 7, 5)
+    assert drawn(7) == drawn(7) != drawn(8)
+    assert len({made(None, numeric=Numeric).optimizers["numeric"].seed for _ in range(4)}) > 1
 
 
 def test_without_feedback():

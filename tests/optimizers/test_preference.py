@@ -288,6 +288,7 @@ def test_state_round_trip_and_events():
         ({"candidates": ["a", "b"], "explore": -1}, ValueError, "explore"),
         ({"candidates": ["a", "b"], "utility": "deep"}, ValueError, "utility must be"),
         ({"candidates": ["a", "b"], "most": 0}, ValueError, "most"),
+        ({"candidates": ["a", "b"], "seed": "now"}, TypeError, "seed must be an int"),
     ],
 )
 def test_bad_options(options, error, message):

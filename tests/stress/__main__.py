@@ -1,6 +1,6 @@
 """The long runs of `make stress`, one after the other; the last line sums up.
 
-python -m tests.stress [--kills N] [--seconds N] [--steps N]
+python -m tests.stress [--kills N] [--trainings N] [--seconds N] [--steps N]
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ def main() -> int:
     """Run all; the status tells whether all is well."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=500, help="processes killed while they save (%(default)s)")
+    parser.add_argument(
+        "--trainings", type=int, default=100, help="training runs killed and gone on with (%(default)s)"
+    )
     parser.add_argument("--seconds", type=float, default=600, help="how long to fuzz (%(default)s)")
     parser.add_argument("--steps", type=int, default=2000, help="steps against a failing server (%(default)s)")
     options = parser.parse_args()
     parts: dict[str, list[str]] = {
         "injecting": [],
         "killing": ["--kills", str(options.kills)],
+        "training": ["--kills", str(options.trainings)],
         "fuzzing": ["--seconds", str(options.seconds)],
         "failing_server": ["--steps", str(options.steps)],
     }

@@ -20,6 +20,7 @@ import opto.testing
 from opto.errors import ExecutionError
 from opto.optimizers import OPRO, LineSearch, OPROv2, OptoPrime, OptoPrimeMulti, OptoPrimeV2, TextGrad
 from opto.testing import Simulated
+from opto.testing.simulation import answer
 from opto.testing.simulation.forms import SLIPS, Form, read_form, slipped
 from opto.testing.simulation.limits import OverLimitError, limited
 from opto.testing.simulation.numbers import verdict
@@ -344,6 +345,7 @@ def test_slips_differ(kind: str) -> None:
         "json": Form("json", ("reasoning", "suggestion")),
         "tags": Form("tags", ("reasoning", "variable", "name", "value")),
         "tag": Form("tag", ("new",)),
+        "fence": Form("fence"),
         "choice": Form("choice", ("reasoning", "best")),
         "prose": Form("prose"),
     }
@@ -354,6 +356,75 @@ def test_slips_differ(kind: str) -> None:
         names.add(name)
         assert changed != text, name
     assert names == set(SLIPS[kind])
+
+
+FENCED = """This is what a helper was told:
+```
+{value}
+```
+
+Here is what came of it:
+```
+# Example 1
+## Component
+{name}
+
+## Trace
+(float) c0=3
+r1 = multiply(x=x, y=c0)
+(float) c2=20
+r3 = subtract(x=c2, y=r1)
+
+## Feedback
+{first}
+
+
+# Example 2
+## Component
+{name}
+
+## Feedback
+{second}
+
+```
+
+Say what it should be told instead. Put that within ``` marks."""
+
+
+def fenced(value: str, name: str, first: str, second: str) -> list[dict[str, str]]:
+    """A request in which the value stands between backticks, and so should the answer."""
+    return [{"role": "user", "content": FENCED.format(value=value, name=name, first=first, second=second)}]
+
+
+def test_fenced_number() -> None:
+    """A number between backticks is changed as the feedback of all examples demands, along the run that is shown."""
+    messages = fenced("2.0", "x", "The output should be larger.", "The output should be larger.")
+    said = answer(messages, {}, competence=1.0, seed=1)
+    assert said.text.startswith("```\n")
+    assert float(said.text.strip("`\n")) < 2.0  # the output falls as x rises
+    assert read_task(messages).feedback.count("larger") == 2
+
+
+def test_fenced_text() -> None:
+    """A text between backticks gets what each example demands, as does code; bad answers have that form too."""
+    messages = fenced("Our answer", "subject", 'The subject should mention "refund".', 'It should begin with "Re".')
+    assert answer(messages, {}, competence=1.0, seed=1).text == "```\nRe Our refund answer\n```"
+    source = "def twice(n):\n    return n + 2"
+    messages = fenced(source, "twice", "twice(3) returned 5, but it should return 6.", "twice(1) should return 2.")
+    assert answer(messages, {}, competence=1.0, seed=1).text == "```\ndef twice(n):\n    return n * 2\n```"
+    assert any("```" in answer(messages, {}, competence=0.0, seed=seed).text for seed in range(5))
+
+
+def test_demands_on_other_variables() -> None:
+    """What begins with the name of another variable is not done to this one."""
+    subject = node("Our answer", name="subject", trainable=True)
+    body = node("We got your letter", name="body", trainable=True)
+    optimizer = OptoPrime([subject, body], Simulated(1.0, seed=1))
+    said = 'The subject should mention "refund". The body should mention "Friday". It should mention "order".'
+    optimizer.backward(subject + body, said)
+    optimizer.step()
+    assert subject.data == "Our refund order answer"
+    assert body.data == "We got your Friday order letter"
 
 
 @pytest.mark.parametrize(

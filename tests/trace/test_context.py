@@ -176,6 +176,15 @@ class TestNameScopes:
         with name_scope("a"):
             assert scopes() == ("a", "inner")
 
+    def test_a_lasting_scope_stands_before_those_inside_it(self):
+        """Others give way to the innermost one."""
+        with name_scope("kept", lasting=True):
+            with name_scope("a"), name_scope("b"):
+                assert node(1, name="x").name == "kept//b/x:0"
+            assert node(1, name="x").name == "kept/x:0"
+        with name_scope("a"), name_scope("b"):
+            assert node(1, name="x").name == "b/x:0"
+
     @pytest.mark.parametrize("name", [3, None])
     def test_a_scope_is_a_text(self, name):
         """Another type is an error that shows it."""

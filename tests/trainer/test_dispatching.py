@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 
 import pytest
@@ -164,3 +165,19 @@ def test_a_report_of_an_error_that_passes():
         [found] = Dispatcher(Pool(pool), window=1, retries=3).outcomes([Call(fails)])
     assert (found.error.args, found.attempts) == ((4,), 4)
     assert isinstance(perform(fails), Report)
+
+
+def test_what_an_attempt_gave_is_opened_at_once():
+    """While nobody asks for the next outcome."""
+    opened = queue.SimpleQueue()
+
+    class Noted(Call):
+        def opened(self, result):
+            """Let it be known."""
+            opened.put(result.value)
+            return result
+
+    with ThreadPoolExecutor(2) as pool:
+        found = Dispatcher(Pool(pool), window=2).outcomes([Noted(lambda number=number: number) for number in range(2)])
+        assert next(found).value == 0
+        assert sorted(opened.get(timeout=30) for _ in range(2)) == [0, 1]

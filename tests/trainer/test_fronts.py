@@ -99,7 +99,7 @@ def test_fronts_over_objectives():
 
 
 def test_a_thousand_candidates_on_hundreds_of_examples():
-    """A step with 1,000 candidates on 300 examples, with many ties, costs milliseconds: no square in it."""
+    """A step with 1,000 candidates on 300 examples, with many ties: nothing grows with the square."""
     run = run_of(places=300)
     fronts = run.archive.fronts("train")
     seconds = []

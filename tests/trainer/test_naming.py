@@ -50,7 +50,36 @@ def test_graphs_inside_calls_are_named_too():
     assert inner.parents[0].name == "inside/add:0"
 
 
+def test_scopes_of_programs_do_not_depend_on_who_was_faster():
+    """Nodes in them are numbered in the order of consumption, too, and have the names of a program that runs alone."""
+
+    def program(x):
+        with name_scope("one"), name_scope("two"):
+            return node(x) + 1
+
+    GRAPH.clear()
+    alone = [program(1).name, program(2).name]
+    GRAPH.clear()
+    with provisional():
+        first = program(1)
+        with provisional():  # a program that has rollouts of its own
+            second = program(2)
+        numbered(second)
+    for each in (first, second):
+        numbered(each)
+    assert [first.name, second.name] == alone == ["two/add:0", "two/add:1"]
+
+
 def test_other_outputs_are_left_alone():
     """A plain value has no name."""
     numbered(3)
     numbered(None)
+
+
+def test_nodes_in_an_output_are_named():
+    """In the order in which they stand in it."""
+    GRAPH.clear()
+    with provisional():
+        first, second = node(1) + 1, node(2) + 2
+    numbered((second, [first]))
+    assert [second.name, first.name] == ["add:0", "add:1"]

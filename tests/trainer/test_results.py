@@ -128,3 +128,76 @@ def test_a_pickled_cache_opens_the_same_folder(tmp_path):
     cache = ResultCache(tmp_path)
     cache.put(key(1), RESULTS[0])
     assert pickle.loads(pickle.dumps(cache)).get(key(1)) == RESULTS[0]
+
+
+# ---- what counts as used
+
+
+def test_a_result_is_used_once(tmp_path):
+    """It is there when it is put, and counts as new when it is used for the first time."""
+    for cache in (ResultCache(), ResultCache(tmp_path)):
+        assert not cache.use(key(1))
+        cache.put(key(1), RESULTS[0])
+        assert (cache.recovered, len(cache)) == (1, 1)
+        assert [cache.use(key(1)), cache.use(key(1))] == [True, False]
+        cache.put(key(1), RESULTS[0])
+        assert not cache.use(key(1))
+        assert cache.recovered == 0
+
+
+def test_what_was_not_committed_counts_again(tmp_path):
+    """A run that goes on from a size counts what was used after it once more, and nothing that was used before."""
+    cache = ResultCache(tmp_path)
+    assert cache.size == (tmp_path / "results.jsonl").stat().st_size
+    for number in range(4):
+        cache.put(key(number), RESULTS[number])
+    assert [cache.use(key(0)), cache.use(key(1))] == [True, True]
+    committed = cache.size
+    cache.put(key(4), RESULTS[4])
+    assert [cache.use(key(1)), cache.use(key(2)), cache.use(key(4))] == [False, True, True]
+    for _ in range(2):  # the second time what the first one used is after the committed size, too
+        again = ResultCache(tmp_path, committed=committed)
+        assert (again.recovered, len(again)) == (3, 5)
+        assert [again.use(key(number)) for number in range(5)] == [False, False, True, True, True]
+        assert [again.get(key(number)) for number in range(5)] == RESULTS
+    assert not any(ResultCache(tmp_path, committed=again.size).use(key(number)) for number in range(5))
+    assert not any(ResultCache(tmp_path).use(key(number)) for number in range(5))
+    assert ResultCache(tmp_path, committed=10**9).recovered == 0
+
+
+def test_what_has_no_text_form_counts_once_all_the_same(tmp_path):
+    """Its result is lost with the process; that it was used is not."""
+    cache = ResultCache(tmp_path)
+    cache.put(key(1), Result(1.0, object()))
+    assert cache.use(key(1))
+    again = ResultCache(tmp_path, committed=cache.size)
+    assert again.get(key(1)) is None
+    again.put(key(1), Result(1.0, object()))
+    assert not again.use(key(1))
+
+
+@pytest.mark.parametrize(("folder", "committed"), [(None, 5), ("here", -1), ("here", True)])
+def test_committed_must_be_a_size(tmp_path, folder, committed):
+    """Anything else is refused."""
+    with pytest.raises(ValueError, match="committed"):
+        ResultCache(None if folder is None else tmp_path / folder, committed=committed)
+
+
+def test_a_write_that_failed_half_way_costs_one_result(tmp_path, monkeypatch):
+    """What is put afterwards stands in a line of its own."""
+    cache = ResultCache(tmp_path)
+    real = os.write
+
+    def failing(file, data):
+        if len(data) > 10:
+            return real(file, data[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", lambda file, data: failing(file, data[:20]))
+    with pytest.raises(OSError, match="No space"):
+        cache.put(key(1), RESULTS[0])
+    monkeypatch.undo()
+    cache.put(key(2), RESULTS[1])
+    for each in (cache, ResultCache(tmp_path)):
+        assert each.get(key(2)) == RESULTS[1]
+        assert each.get(key(1)) is None

@@ -416,7 +416,7 @@ def test_no_evaluation_is_paid_for_twice(tmp_path, kept):
         assert [each.score for each in found] == SCORES
         assert [each.failure for each in found] == [None, None, "error", None]
     assert [each.cached for each in first] == [False] * 4 + [True] * 4
-    assert again[0] == Evaluation(1.0, "'A!' for 'A!'", None, first[0].seconds, attempts=0, cached=True)
+    assert again[0] == Evaluation(1.0, "'A!' for 'A!'", None, first[0].seconds, attempts=0, cached=True, fresh=False)
     if kept == "on disk":
         with Evaluator(cache=ResultCache(tmp_path)) as other:
             assert [each.feedback for each in other.evaluations(requests(agent), exact)] == [

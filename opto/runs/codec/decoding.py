@@ -12,7 +12,7 @@ from opto.errors import FileFormatError
 from opto.runs.codec.forms import from_base64
 from opto.runs.codec.registry import form_tagged
 
-__all__ = ["FORMAT", "VERSION", "decode_document"]
+__all__ = ["FORMAT", "VERSION", "Decoder", "decode_document"]
 
 FORMAT = "opto"
 VERSION = 1
@@ -27,7 +27,7 @@ def decode_document(text: str, *, kind: str, allow_pickle: bool) -> Any:
     try:
         document = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
         _check_document(document, kind)
-        return _Decoder(allow_pickle).decode(document)
+        return Decoder(allow_pickle).decode(document)
     except FileFormatError:
         raise
     except json.JSONDecodeError as error:
@@ -64,7 +64,7 @@ def _check_document(document: Any, kind: str) -> None:
         raise FileFormatError("it has no 'value'.")
 
 
-class _Decoder:
+class Decoder:
     """Turn the tree of a document back into a value; as deep as one row at most."""
 
     def __init__(self, allow_pickle: bool) -> None:
@@ -73,6 +73,7 @@ class _Decoder:
         self._used: set[int] = set()
 
     def decode(self, document: dict[str, Any]) -> Any:
+        """The value of a document whose head was checked."""
         rows = document.get("rows", [])
         if not isinstance(rows, list):
             raise FileFormatError("its 'rows' must be a list.")

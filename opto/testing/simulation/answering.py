@@ -135,7 +135,7 @@ def _rated(variable: Variable, task: Task, proposal: str, rng: random.Random) ->
         if not isinstance(value, (int, float)):
             return float("-inf")
         return -abs(value - improved_number(variable, task, rng))
-    return satisfied(task, text)
+    return satisfied(task, variable, text)
 
 
 # ---- bad answers

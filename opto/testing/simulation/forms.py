@@ -19,6 +19,7 @@ _SINGLE_BLOCK = re.compile(rf"{_TAG}\s*(?:\{{[^{{}}<]*\}}|\.\.\.)\s*</\1>")
 _BETWEEN = re.compile(rf"\b(?:between|in|inside|within)\b[^.\n]{{0,40}}?{_TAG}", re.IGNORECASE)
 _JSON_SLOT = re.compile(r'"(\w+)"\s*:\s*\{')
 _JSON_TEXT = re.compile(r'"(\w+)"\s*:\s*["<]')
+_FENCED = re.compile(r"\b(?:in|inside|within|between)\b[^.\n`]{0,20}```")
 _CHOICE = re.compile(r'"(\w+)"\s*:\s*(?:<|the |an? )?\s*(?:number|index|integer)', re.IGNORECASE)
 
 
@@ -28,7 +29,7 @@ class Form:
 
     Attributes:
         kind: "json" (an object with named values under a key), "tags" (a block for each variable), "tag" (one value
-            in one tag), "choice" (the number of the best one), "prose".
+            in one tag), "fence" (one value between three backticks), "choice" (the number of the best one), "prose".
         names: "json": the keys of texts before the values, and that of the values; "tags": the tags of the reasoning,
             the variable, its name and its value; "tag": the tag; "choice": the keys of the reasoning and the number.
     """
@@ -51,6 +52,8 @@ class Form:
         if self.kind == "tag":
             [tag] = self.names
             return "\n".join(f"<{tag}>{new}</{tag}>" for new in suggestion.values())
+        if self.kind == "fence":
+            return "\n\n".join(f"```\n{new}\n```" for new in suggestion.values())
         if self.kind == "choice":
             *texts, key = self.names
             return json.dumps({**dict.fromkeys(texts, reasoning), key: next(iter(suggestion.values()), 0)}, indent=2)
@@ -80,6 +83,8 @@ def read_form(messages: Sequence[Mapping[str, Any]], options: Mapping[str, Any])
         single = [*_SINGLE_BLOCK.finditer(text)]
         if single:
             return Form("tag", (single[-1][1],))
+    if _FENCED.search(last):
+        return Form("fence")
     improved = [tag for tag in _BETWEEN.findall(f"{told}\n{last}") if re.search("improv|new", tag, re.IGNORECASE)]
     return Form("tag", (improved[-1],)) if improved else Form("prose")
 
@@ -117,6 +122,10 @@ def _trailing_commas(text: str, rng: random.Random) -> str:
     return re.sub(r"([\"\d\]}])\n(\s*)\}", r"\1,\n\2}", text)
 
 
+def _named_fence(text: str, rng: random.Random) -> str:
+    return text.replace("```", f"```{rng.choice(('text', 'markdown', 'python'))}", 1)
+
+
 def _truncated(text: str, rng: random.Random) -> str:
     return text[: max(1, int(len(text) * rng.uniform(0.5, 0.97)))]
 
@@ -131,6 +140,7 @@ def _in_prose(text: str, rng: random.Random) -> str:
 
 _SLIP = {
     "fences": _fenced,
+    "named fence": _named_fence,
     "single quotes": _single_quoted,
     "trailing commas": _trailing_commas,
     "truncated": _truncated,
@@ -143,6 +153,7 @@ SLIPS: Mapping[str, tuple[str, ...]] = {
     "choice": (*_EVERYWHERE, "single quotes", "trailing commas"),
     "tags": _EVERYWHERE,
     "tag": _EVERYWHERE,
+    "fence": ("named fence", "truncated", "thinking", "prose around"),
     "prose": ("truncated", "thinking"),
 }
 """The slips by the kind of form."""

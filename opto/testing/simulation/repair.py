@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from .limits import limited
@@ -49,7 +50,7 @@ def repaired_code(variable: Variable, task: Task, rng: random.Random) -> str:
     for edited in _edits(variable.text, rng):
         if edited in tried or is_rejected(task, variable, edited):
             continue
-        count = passed(edited, cases)
+        count = _passed_at_least(edited, cases, best_count)
         if count > best_count or (count == best_count == 0 and best == variable.text and not cases):
             best, best_count = edited, count
         if cases and best_count == len(cases):
@@ -153,15 +154,35 @@ def passed(source: str, cases: Sequence[Case]) -> int:
     return sum(_passes(source, case) for case in cases)
 
 
+def _passed_at_least(source: str, cases: Sequence[Case], least: int) -> int:
+    """How many cases the source passes, or -1 as soon as these can only be fewer than the least."""
+    count, failures = 0, 0
+    for case in cases:
+        if _passes(source, case):
+            count += 1
+        else:
+            failures += 1
+            if failures > len(cases) - least:
+                return -1
+    return count
+
+
 @lru_cache(_RUNS_KEPT)
 def _passes(source: str, case: Case) -> bool:
     namespace: dict[str, Any] = {}
     try:
-        limited(lambda: exec(compile(source, "<candidate>", "exec"), namespace))
-        result = limited(lambda: eval(compile(case.call, "<case>", "eval"), namespace))
+        candidate, call = _compiled(source, "exec"), _compiled(case.call, "eval")
+        limited(lambda: exec(candidate, namespace))
+        result = limited(lambda: eval(call, namespace))
     except Exception:
         return False
     return type(result) is type(case.expected) and bool(result == case.expected)
+
+
+@lru_cache(_SOURCES_KEPT)
+def _compiled(text: str, mode: str) -> CodeType:
+    code: CodeType = compile(text, "<candidate>" if mode == "exec" else "<case>", mode)
+    return code
 
 
 # ---- edits
@@ -175,12 +196,12 @@ def mutants(source: str) -> tuple[str, ...]:
     except (SyntaxError, ValueError):
         return ()
     found = []
-    for place, old in enumerate(ast.walk(tree)):
-        for change in _changes(old, tree):
-            twin = ast.parse(source)  # several times quicker than a deep copy
-            target = next(each for at, each in enumerate(ast.walk(twin)) if at == place)
+    for target in [*ast.walk(tree)]:
+        kept = dict(vars(target))
+        for change in [*_changes(target, tree)]:
             change(target)
-            found.append(ast.unparse(ast.fix_missing_locations(twin)))
+            found.append(ast.unparse(tree))
+            vars(target).update(kept)  # many times quicker than to make each change in a tree of its own
     return tuple(dict.fromkeys(found))
 
 

@@ -93,6 +93,9 @@ _LABEL = re.compile(r"^([A-Z][^\n<>:]{2,160}):[ \t]*$", re.MULTILINE)
 _TARGET = re.compile(r"\b(?:input|variable|parameter|argument) (\w+)\.?\s*$")
 _ONE_CALL = re.compile(r"\b(\w+) = ([\w.]+)\(([^\n]*)\)[ \t]*$", re.MULTILINE)
 _RULED_OUT = re.compile(r"\b(?:do not|don't|never) (?:propose|suggest|repeat|try|use)\b[^\n]*", re.IGNORECASE)
+_FENCE = re.compile(r"^```[ \t]*\n(.*?)\n?^```[ \t]*$", re.MULTILINE | re.DOTALL)
+_EXAMPLE = re.compile(r"^# Example \d+[ \t]*$", re.MULTILINE)
+_SUBHEADING = re.compile(r"^## ([^\n]+)$", re.MULTILINE)
 _TAG = re.compile(r"<([A-Za-z_]+)>(.*?)</\1>", re.DOTALL)
 
 
@@ -110,7 +113,7 @@ def _content(content: Any) -> str:
 def read_task(messages: Sequence[Mapping[str, Any]]) -> Task:
     """The task of a request: the first of the known ways of writing one that fits its user messages."""
     asked = [text for text in texts_of(messages, "user") if text] or texts_of(messages)
-    for reader in (_headed, _records, _labelled, _tagged):
+    for reader in (_fenced, _headed, _records, _labelled, _tagged):
         for text in asked:
             task = reader(text)
             if task.variables:
@@ -240,6 +243,34 @@ def _parts(pattern: re.Pattern[str], text: str) -> Iterator[tuple[re.Match[str],
     ends = [match.start() for match in found[1:]] + [len(text)]
     for match, end in zip(found, ends[: len(found)], strict=True):
         yield match, text[match.end() : end]
+
+
+# ---- a value between backticks, and examples of what became of it between others
+
+
+def _fenced(text: str) -> Task:
+    """One value, and numbered examples with headings: its name, the run and what was said, as far as they are there.
+
+    What is said of values and calls is read in the first example that shows a run: the others run the same program.
+    """
+    value, *rest = [match[1] for match in _FENCE.finditer(text)] or [""]
+    shown = next((body for body in rest if _EXAMPLE.search(body)), None)
+    if shown is None:
+        return Task()
+    task, name = Task(), ""
+    for example in _EXAMPLE.split(shown)[1:]:
+        for heading, body in _parts(_SUBHEADING, example):
+            said = body.strip()
+            if re.search("feedback", heading[1], re.IGNORECASE):
+                task.feedback = f"{task.feedback}\n{said}".strip()
+            elif re.search("component|parameter|variable", heading[1], re.IGNORECASE):
+                name = said
+            elif not task.calls and _CALL.search(said):
+                task.calls = [Call(m[1], m[2], dict(_ARGUMENT.findall(m[3]))) for m in _CALL.finditer(said)]
+                task.values = {each.name: value_of(each.text.split("\n")[0]) for each in _values(said)}
+    kind = "code" if _FUNCTION.search(value) else type(value_of(value)).__name__
+    task.variables = [Variable(name, kind, value)]
+    return task
 
 
 # ---- JSON records of values and what was said of them

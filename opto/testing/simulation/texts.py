@@ -24,6 +24,7 @@ _DEMANDS = [
     ("most", re.compile(r"\b(?:at most|no more than|under|up to|not more than) (\d+) words", re.IGNORECASE)),
     ("least", re.compile(r"\b(?:at least|no fewer than|more than) (\d+) words", re.IGNORECASE)),
 ]
+_ABOUT = re.compile(r"^(?:\w+: )?The (\w+) (?:should|must)\b")
 _SHORTER = re.compile(r"\b(shorter|too long|shorten)\b", re.IGNORECASE)
 _LONGER = re.compile(r"\b(longer|too short|more detail)\b", re.IGNORECASE)
 
@@ -50,9 +51,17 @@ class Demand:
         }[self.kind]()
 
 
-def _demands(said: str) -> list[Demand]:
+def _bare(name: str) -> str:
+    """The name without the number that tells it from others of that name."""
+    return name.rstrip("0123456789")
+
+
+def _demands(said: str, others: set[str]) -> list[Demand]:
     found: list[Demand] = []
     for sentence in re.split(r"(?<=[.!?])\s+|\n", said):
+        about = _ABOUT.match(sentence)
+        if about and about[1] in others:
+            continue
         for kind, pattern in _DEMANDS:
             matches = [match.groups() for match in pattern.finditer(sentence)]
             for groups in matches:
@@ -65,18 +74,23 @@ def _demands(said: str) -> list[Demand]:
     return [*dict.fromkeys(found)]
 
 
-def _all_demands(task: Task) -> list[Demand]:
-    """What was ever demanded, the latest first; of two that differ only in their number the latest counts."""
+def _all_demands(task: Task, variable: Variable) -> list[Demand]:
+    """What was ever demanded of a variable, the latest first.
+
+    Of two demands that differ only in their number the latest counts. What begins with the name of another variable is
+    not for this one.
+    """
+    others = {_bare(name) for name in (*task.values, *(each.name for each in task.variables))} - {_bare(variable.name)}
     found: dict[tuple[str, str], Demand] = {}
     for said in reversed(task.all_feedback):
-        for demand in _demands(said):
+        for demand in _demands(said, others):
             found.setdefault((demand.kind, "" if demand.kind in ("most", "least") else demand.first), demand)
     return [*found.values()]
 
 
-def satisfied(task: Task, text: str) -> float:
-    """The share of what was demanded that a text gives."""
-    demands = _all_demands(task)
+def satisfied(task: Task, variable: Variable, text: str) -> float:
+    """The share of what was demanded of a variable that a text gives."""
+    demands = _all_demands(task, variable)
     return sum(demand.holds(text) for demand in demands) / max(1, len(demands))
 
 
@@ -85,7 +99,7 @@ def improved_text(variable: Variable, task: Task, rng: random.Random) -> str:
 
     What the request rules out is not said again: another wording is tried, and words are added in the end.
     """
-    demands = _all_demands(task)
+    demands = _all_demands(task, variable)
     text = _with_demands(variable.text, demands, task, rng)
     for _ in range(_WORDINGS):
         if not is_rejected(task, variable, text):

@@ -1,16 +1,21 @@
-"""Search with several candidates at a time: a beam, and a bandit over all."""
+"""Search with several candidates at a time: beams, and a bandit over all."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from opto.optimizers import Optimizer
 from opto.trace.modules import Module
+from opto.trainer.algorithms.priority_search import PrioritySearch
 from opto.trainer.loggers import BaseLogger
-from opto.trainer.search import Search
+from opto.trainer.outcomes import Outcome
+from opto.trainer.plan import Plan
+from opto.trainer.search import Search, Workload
 from opto.trainer.strategies.beams import Bandit, KeepBest
 from opto.trainer.strategies.parents import UCB, TopK
 from opto.trainer.strategies.screening import Distinct
 
-__all__ = ["Beam", "UCBSearch"]
+__all__ = ["Beam", "BeamSearch", "UCBSearch"]
 
 
 class Beam(Search):
@@ -40,6 +45,7 @@ class Beam(Search):
         validation: int | None = None,
         max_repeats: int = 1,
     ) -> None:
+        self.width = width
         super().__init__(
             agent,
             optimizer,
@@ -49,6 +55,12 @@ class Beam(Search):
             screening=Distinct(),
             acceptance=KeepBest(width, places=validation, max_repeats=max_repeats),
         )
+
+    def workload(self, plan: Plan, compared: int) -> Workload:
+        """As in `Search`, with as many parents as the beam is wide."""
+        work, width = super().workload(plan, compared), self.width
+        most = work.evaluations[1] + (width - 1) * plan.batch_size
+        return Workload((work.evaluations[0], most), (0, width * plan.num_proposals), work.before)
 
     def begin(self) -> None:
         """Score the initial values."""
@@ -102,3 +114,27 @@ class UCBSearch(Search):
         """As in `Search`; further scores are also bought in steps that bring no candidate."""
         super().step()
         self._bandit.spend(self._run)
+
+
+class BeamSearch(PrioritySearch):
+    """Keeps the best few candidates, and proposes new ones from each of them in every iteration.
+
+    Beam search over prompts as in ProTeGi (Pryzant et al. 2023, arXiv 2305.03495), with the feedback of traced runs
+    in the place of textual gradients. `num_proposals` new candidates are made from each one in the beam; of old and new
+    ones the best `beam_width` stay.
+    """
+
+    defaults = {"num_candidates": 4, "num_proposals": 4, "long_term_memory_size": 4}
+
+    def train(self, guide: Any, train_dataset: Any, *, beam_width: int | None = None, **options: Any) -> Outcome:
+        """As `PrioritySearch.train`.
+
+        Args:
+            guide: as there.
+            train_dataset: as there.
+            beam_width: how many candidates are kept, and explored; 4 by default.
+            **options: as there.
+        """
+        if beam_width is not None:
+            options = {**options, "num_candidates": beam_width, "long_term_memory_size": beam_width}
+        return super().train(guide, train_dataset, **options)

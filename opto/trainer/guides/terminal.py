@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from opto.trainer.guides.base import shown
+from opto.trainer.printable import printable
+from opto.trainer.progress.besides import alone
 
 __all__ = ["Terminal"]
 
 _ONE_AT_A_TIME = threading.Lock()
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class Terminal:
@@ -29,6 +30,7 @@ class Terminal:
             if function is not None and not callable(function):
                 raise TypeError(f"{name} must be a function or None, got {function!r}.")
         self._read, self._write = read, write
+        self._alone: AbstractContextManager[None] | None = None
 
     def __enter__(self) -> Terminal:
         """Have the person to oneself: several threads ask one after the other.
@@ -42,14 +44,21 @@ class Terminal:
                 "a prompt and returns what the person says."
             )
         _ONE_AT_A_TIME.acquire()
+        self._alone = alone() if self._read is None or self._write is None else nullcontext()
+        self._alone.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        _ONE_AT_A_TIME.release()
+        held, self._alone = self._alone, None
+        try:
+            if held is not None:
+                held.__exit__(None, None, None)
+        finally:
+            _ONE_AT_A_TIME.release()
 
     def show(self, title: str, value: Any, limit: int = 10_000) -> None:
         """A value under a title; what would steer the terminal is written out."""
-        self.say(f"--- {title}\n{_CONTROLS.sub(_written_out, shown(value, limit))}")
+        self.say(f"--- {title}\n{printable(shown(value, limit))}")
 
     def say(self, text: str) -> None:
         """A text as it is."""
@@ -69,7 +78,3 @@ class Terminal:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Terminal:
         return self  # there is one person
-
-
-def _written_out(found: re.Match[str]) -> str:
-    return found.group().encode("unicode_escape").decode("ascii")

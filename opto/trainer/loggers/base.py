@@ -39,7 +39,8 @@ class BaseLogger(ABC):
 
         Args:
             name: what it is, such as "train/score".
-            data: a number, a text, a dict of these, or anything else, whose text is logged.
+            data: a number, a text, a dict of these, or anything else, whose text is logged. None is no value: some
+                loggers say so, others leave it out.
             step: the step of the run that it belongs to.
             **kwargs: what only some loggers know, such as `color`.
         """
@@ -54,16 +55,25 @@ class BaseLogger(ABC):
         self.close()
 
 
-def pieces(name: str, data: Any) -> Iterator[tuple[str, float | str]]:
-    """The entry as numbers and texts by name; a dict gives one for each of its keys, as `name/key`."""
+def pieces(name: str, data: Any, *, none: str | None = None) -> Iterator[tuple[str, float | str]]:
+    """The entry as numbers and texts by name; a dict gives one for each of its keys, as `name/key`.
+
+    Args:
+        name: of the entry.
+        data: what is logged.
+        none: what stands for None; None leaves it out.
+    """
     if isinstance(data, Mapping):
         for key, value in data.items():
-            yield from pieces(f"{name}/{key}", value)
+            yield from pieces(f"{name}/{key}", value, none=none)
         return
     number = number_of(data)
     if number is not None:
         yield name, number
-    else:
+    elif data is not None:
         from opto.trainer.guides.base import shown
 
-        yield name, data if isinstance(data, str) else shown(data)
+        text = data if isinstance(data, str) else shown(data)
+        yield name, text.encode("utf-8", "backslashreplace").decode("utf-8")
+    elif none is not None:
+        yield name, none

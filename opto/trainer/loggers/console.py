@@ -7,6 +7,7 @@ import sys
 from typing import IO, Any
 
 from opto.trainer.loggers.base import BaseLogger, pieces
+from opto.trainer.printable import printable
 
 __all__ = ["ConsoleLogger"]
 
@@ -15,7 +16,7 @@ _COLORS = {name: f"\033[{30 + number}m" for number, name in enumerate(_NAMES)}
 
 
 class ConsoleLogger(BaseLogger):
-    """Prints `[step 3] train/score: 0.75`, one line for each entry.
+    """Prints `[step 3] train/score: 0.75`, one line for each entry. What would steer the terminal is written out.
 
     Args:
         stream: where to print; None prints to standard output, whatever that is at the time.
@@ -38,10 +39,11 @@ class ConsoleLogger(BaseLogger):
         stream = sys.stdout if self.stream is None else self.stream
         begin = _COLORS.get(str(kwargs.get("color")), "") if self._is_colored(stream) else ""
         end = "\033[0m" if begin else ""
-        lines = [
-            f"{begin}[step {step}] {each}: {value if isinstance(value, str) else format(value, '.6g')}{end}\n"
-            for each, value in pieces(name, data)
-        ]
+        encoding = getattr(stream, "encoding", None)
+        lines = []
+        for each, value in pieces(name, data, none="None"):
+            text = f"[step {step}] {each}: {value if isinstance(value, str) else format(value, '.6g')}"
+            lines.append(f"{begin}{printable(text, encoding=encoding)}{end}\n")
         stream.write("".join(lines))  # at once, so that lines of several threads do not mix
         stream.flush()
 

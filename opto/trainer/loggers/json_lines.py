@@ -39,7 +39,7 @@ class JSONLinesLogger(BaseLogger):
         Raises:
             OSError: the file cannot be written.
         """
-        entry = {"time": time.time(), "step": step, "name": name, "value": _plain(data)}
+        entry = {"time": time.time(), "step": int(step), "name": name, "value": _plain(data)}
         line = redact_json(json.dumps(entry, allow_nan=False).encode()) + b"\n"
         descriptor = open_appending(self.path)
         try:

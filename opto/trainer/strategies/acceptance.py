@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.plan import Plan
 from opto.trainer.run import Run
 from opto.trainer.strategies.verdicts import regressed, settled
 
@@ -43,6 +44,10 @@ class Always:
             run.archive.accept(each, "without evaluation")
             run.replace_best(each)
 
+    def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
+        """None; see `Search.workload`."""
+        return 0, 0
+
 
 class OnValidation:
     """Accepts what is better than the best candidate on the validation examples.
@@ -62,6 +67,11 @@ class OnValidation:
         by_score = sorted(candidates, key=lambda each: (-each.table(run.validation).mean(places), each.number))
         for each in by_score:
             challenge(run, each, places, max_repeats=self.max_repeats)
+
+    def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
+        """Those of a step, the least and the most; see `Search.workload`."""
+        places = compared if self.places is None else min(self.places, compared)
+        return 0, places * (plan.num_proposals if self.places is None else 1 + plan.num_proposals)
 
 
 def challenge(run: Run, candidate: ModuleCandidate, places: Sequence[int], *, max_repeats: int = 1) -> bool:

@@ -227,3 +227,75 @@ def test_wandb_writes_an_offline_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert summary["score"] == 0.75
     assert summary["prompt"] == "Be brief."
     assert list(tmp_path.rglob("run-*.wandb"))
+
+
+@pytest.fixture
+def each_step() -> dict[str, Any]:
+    """What a trainer may log in a step."""
+    return {
+        "score": np.float32(0.5),
+        "unknown": None,
+        "worst": -math.inf,
+        "scores": [0.5, None, 1.0],
+        "array": np.array([0.1, 0.2]),
+        "prompt": "Be\nbrief. é",
+        "of a model": "\x1b[2Jgone \ud800",
+        "objectives": {"accuracy": 0.5, "cost": None, "parts": {1: "x"}},
+        "empty": {},
+        "error": ValueError("no"),
+    }
+
+
+def test_the_console_writes_out_what_would_steer_it(each_step: dict[str, Any]) -> None:
+    """Texts of models among what is logged; nothing is lost and nothing fails where it cannot be encoded."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="\n")
+    ConsoleLogger(stream=stream).log("t", each_step, np.int64(1))  # type: ignore[arg-type]
+    stream.seek(0)
+    assert stream.read().split("\n") == [
+        "[step 1] t/score: 0.5",
+        "[step 1] t/unknown: None",
+        "[step 1] t/worst: -inf",
+        "[step 1] t/scores: [0.5, None, 1.0]",
+        "[step 1] t/array: array([0.1, 0.2])",
+        "[step 1] t/prompt: Be",
+        "brief. \\xe9",
+        "[step 1] t/of a model: \\x1b[2Jgone \\ud800",
+        "[step 1] t/objectives/accuracy: 0.5",
+        "[step 1] t/objectives/cost: None",
+        "[step 1] t/objectives/parts/1: x",
+        "[step 1] t/error: ValueError('no')",
+        "",
+    ]
+
+
+def test_no_value_is_null_in_json_lines(tmp_path: Path, each_step: dict[str, Any]) -> None:
+    """Steps may be numbers of numpy."""
+    JSONLinesLogger(tmp_path / "run.jsonl").log("t", each_step, np.int64(1))  # type: ignore[arg-type]
+    [entry] = entries(tmp_path / "run.jsonl")
+    assert entry["step"] == 1
+    assert entry["value"]["objectives"] == {"accuracy": 0.5, "cost": None, "parts": {"1": "x"}}
+    assert entry["value"]["of a model"] == "\x1b[2Jgone \\ud800"
+
+
+@foreign
+@pytest.mark.parametrize("name", ["TensorboardLogger", "WandbLogger", "MLflowLogger"])
+def test_a_package_takes_all_of_a_step(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, each_step: dict[str, Any]
+) -> None:
+    """What has no value yet is left out, so that a chart of numbers does not get the text "None"."""
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.chdir(tmp_path)
+    pytest.importorskip({"TensorboardLogger": "tensorboardX", "WandbLogger": "wandb", "MLflowLogger": "mlflow"}[name])
+    options: dict[str, Any] = {
+        "TensorboardLogger": {"log_dir": tmp_path},
+        "WandbLogger": {"mode": "offline", "dir": str(tmp_path)},
+        "MLflowLogger": {"tracking_uri": f"sqlite:///{tmp_path}/mlflow.db"},
+    }
+    with getattr(loggers, name)(**options[name]) as logger:
+        logger.log("t", each_step, 0, color="green")
+        logger.log("t", {**each_step, "unknown": 1.0}, 1, color=None)
+        logger.log("nothing yet", None, 1)
+        if name == "WandbLogger":
+            assert logger._run.summary["t/unknown"] == 1.0
+            assert "nothing yet" not in dict(logger._run.summary)

@@ -1,0 +1,239 @@
+"""The comparison: which runs there are, processes that do them, and the page and the picture that come of it."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common.crew import Crew
+from benchmarks.common.systems import Python, Worker, WorkerError
+from benchmarks.trainer.curves import Record, band
+from benchmarks.trainer.report import Key, best, page, with_reach
+from benchmarks.trainer.systems import OPTO, PEER, PICTURE
+from tools.environments import ROOT
+from tools.interpreters import Interpreter, preferred
+
+COMPETENCES = (0.6,)
+SEEDS = 20
+PAGE = ROOT / "docs" / "benchmarks" / "trainer.md"
+DRAWING = ROOT / "docs" / "images" / "bench_trainer.svg"
+RUNS = ROOT / "build" / "bench-trainer" / "runs.json"
+LIMIT = 600.0
+"""Seconds for all seeds of one algorithm on one problem at one competence."""
+
+_SHOWN = 6
+"""How many algorithms of opto have a curve in the picture."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row to be measured."""
+
+    python: Python
+    algorithm: str
+    problem: str
+    competence: float
+
+    @property
+    def key(self) -> Key:
+        """What the row is called in the files."""
+        return self.python.system.name, self.algorithm, self.problem, self.competence
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmark; the exit status is non-zero only if opto itself could not be measured."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the workers are ended too
+    chosen = _options().parse_args(arguments)
+    interpreter = preferred((3, 11))
+    started = time.monotonic()
+    if chosen.redraw:
+        content = json.loads(chosen.runs.read_text(encoding="utf-8"))
+    else:
+        measured = _measured(chosen, interpreter)
+        if isinstance(measured, str):
+            print(measured)
+            return 1
+        content = measured
+        chosen.runs.parent.mkdir(parents=True, exist_ok=True)
+        chosen.runs.write_text(json.dumps(content, indent=0), encoding="utf-8")
+        print(f"written: {chosen.runs}")
+    _publish(content, chosen, interpreter)
+    print(f"{len(content['records']):,} runs in {(time.monotonic() - started) / 60:.1f} minutes")
+    return 0 if any(each["system"] == OPTO.name for each in content["records"]) else 1
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m benchmarks.trainer")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds ({SEEDS})")
+    parser.add_argument("--competences", type=float, nargs="+", default=[*COMPETENCES], help="values of p")
+    parser.add_argument("--problems", nargs="+", help="only these")
+    parser.add_argument("--algorithms", nargs="+", help="only those whose name begins so")
+    parser.add_argument("--workers", type=int, default=2, help="processes at a time for each system (2)")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="file for the figures of every run")
+    parser.add_argument("--redraw", action="store_true", help="run nothing: write the page from that file")
+    parser.add_argument("--output", type=Path, help="folder for page and picture; by default docs for a whole run")
+    return parser
+
+
+# ---- measuring
+
+
+def _measured(chosen: argparse.Namespace, interpreter: Interpreter) -> dict[str, Any] | str:
+    """Everything that the page is made from; where opto cannot be measured, the reason."""
+    pythons = {system: system.prepare(interpreter) for system in (OPTO, PEER)}
+    own = pythons[OPTO]
+    if isinstance(own, str):
+        return own
+    with own.start() as worker:
+        about = worker.ask("listing")
+    problems = {
+        name: each for name, each in about["problems"].items() if name in (chosen.problems or about["problems"])
+    }
+    jobs, failures = [], []
+    for system, python in pythons.items():
+        if isinstance(python, str):
+            failures += [[[system.name, system.name, name, p], python] for name in problems for p in chosen.competences]
+        else:
+            jobs += _jobs(python, problems, chosen)
+    results = _run(jobs, chosen.seeds, chosen.workers)
+    failures += [[[*job.key], result] for job, result in results.items() if isinstance(result, str)]
+    records = [record for job in jobs if not isinstance(results[job], str) for record in _named(job, results[job])]
+    return {
+        "problems": problems,
+        "sizes": {**about["sizes"], "seeds": chosen.seeds},
+        "whole": _is_whole(chosen),
+        "records": records,
+        "failures": failures,
+    }
+
+
+def _is_whole(chosen: argparse.Namespace) -> bool:
+    """Whether the run is the one whose tables are kept."""
+    given = (chosen.seeds, chosen.algorithms, chosen.problems, tuple(chosen.competences))
+    return given == (SEEDS, None, None, COMPETENCES)
+
+
+def _jobs(python: Python, problems: Sequence[str] | dict[str, Any], chosen: argparse.Namespace) -> list[Job]:
+    with python.start() as worker:
+        names = worker.ask("listing")["algorithms"]
+    return [
+        Job(python, name, problem, competence)
+        for name in names
+        if not chosen.algorithms or name.startswith(tuple(chosen.algorithms))
+        for problem in problems
+        for competence in chosen.competences
+    ]
+
+
+def _run(jobs: list[Job], seeds: int, workers: int) -> dict[Job, list[dict[str, Any]] | str]:
+    """The runs of every job, or why there are none."""
+
+    def ask(worker: Worker, job: Job) -> list[dict[str, Any]]:
+        return [
+            worker.ask(
+                "run",
+                limit=LIMIT,
+                algorithm=job.algorithm,
+                problem=job.problem,
+                competence=job.competence,
+                seed=seed,
+            )
+            for seed in range(seeds)
+        ]
+
+    return Crew(lambda job: job.python, ask, _say).results(jobs, workers)
+
+
+def _say(job: Job, result: list[dict[str, Any]] | str) -> None:
+    if isinstance(result, str):
+        what = result
+    else:
+        what = f"true score {sum(each['curve'][-1][1] for each in result) / len(result):.3f} at the end"
+    print(f"  [simulation] {job.python.system.name}: {job.algorithm}, {job.problem}, p {job.competence:g}: {what}")
+
+
+def _named(job: Job, result: Any) -> list[dict[str, Any]]:
+    system, algorithm, problem, competence = job.key
+    place = {"system": system, "algorithm": algorithm, "problem": problem, "competence": competence}
+    return [{**place, "seed": seed, **each} for seed, each in enumerate(result)]
+
+
+# ---- publishing
+
+
+def _publish(content: dict[str, Any], chosen: argparse.Namespace, interpreter: Interpreter) -> None:
+    """Print the page; write it and the picture where they are wanted."""
+    records = with_reach(content["records"], content["problems"])
+    failures = {(*key[:3], key[3]): reason for key, reason in content["failures"]}
+    folder = chosen.output
+    page_path, drawing_path = (PAGE, DRAWING) if folder is None else (folder / PAGE.name, folder / DRAWING.name)
+    wanted = folder is not None or content["whole"]
+    picture = None
+    if wanted:
+        for path in (page_path, drawing_path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if _drawn(records, content["problems"], drawing_path, interpreter):
+            picture = drawing_path.name if folder else f"../images/{drawing_path.name}"
+    text = page(records, failures, content["problems"], content["sizes"], picture=picture, python=interpreter.name)
+    print(f"\n{text}")
+    if wanted:
+        page_path.write_text(text, encoding="utf-8")
+        print(f"written: {page_path}")
+
+
+def _drawn(records: Sequence[Record], problems: dict[str, Any], path: Path, interpreter: Interpreter) -> bool:
+    """Whether the picture could be drawn."""
+    python = PICTURE.prepare(interpreter)
+    if isinstance(python, str):
+        print(f"no picture: {python}")
+        return False
+    try:
+        with python.start() as worker:
+            worker.ask("draw", panels=panels(records, problems), path=str(path))
+    except WorkerError as error:
+        print(f"no picture: {error}")
+        return False
+    return True
+
+
+def panels(records: Sequence[Record], problems: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is drawn: the curves for each problem at one competence, those of the best algorithms with intervals."""
+    strong = {best(records, True), best(records, False)}
+    competence = max({each["competence"] for each in records}, key=lambda p: (p == COMPETENCES[0], p))
+    ranked = _ranked(records)
+    found = []
+    for name, about in problems.items():
+        lines = []
+        for (system, algorithm), runs in ranked.items():
+            curves = [e["curve"] for e in runs if e["problem"] == name and e["competence"] == competence]
+            if not curves:
+                continue
+            places = range(0, about["budget"] + 1, max(1, about["budget"] // 60))
+            figures = vars(band(curves, places))
+            line = {"name": algorithm, "own": system == OPTO.name, "strong": algorithm in strong, **figures}
+            lines.append(line if algorithm in strong else {k: v for k, v in line.items() if k not in ("low", "high")})
+        found.append({"title": f"{name}, p {competence:g} (simulation)", "target": about["target"], "lines": lines})
+    return found
+
+
+def _ranked(records: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:
+    """The runs by algorithm: opto's best ones, the best first, then all of the peer's."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for each in records:
+        groups.setdefault((each["system"], each["algorithm"]), []).append(each)
+
+    def until(key: tuple[str, str]) -> float:
+        return sum(float(each["until"]) for each in groups[key]) / len(groups[key])
+
+    own = sorted((key for key in groups if key[0] == OPTO.name), key=until)[:_SHOWN]
+    return {key: groups[key] for key in [*own, *sorted((k for k in groups if k[0] != OPTO.name), key=until)]}

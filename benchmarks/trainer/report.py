@@ -1,0 +1,209 @@
+"""The page, in Markdown."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.common.intervals import Estimate, bootstrap
+from benchmarks.trainer.curves import Record, at, paired, reached
+
+__all__ = ["best", "last_line", "page", "with_reach"]
+
+LABEL = (
+    "**A simulation.** No language model was asked: the answers come from `opto.testing.Simulated`, a program that "
+    "reads the requests by rules and answers well with probability p. The tables compare what training algorithms make "
+    "of the same quality of answers within the same number of evaluations; they do not say how well a real model would "
+    "do."
+)
+
+EXPLAINED = """\
+- An evaluation is one run of the program on one example, for whatever purpose: to see what is wrong, to compare
+  candidates, to validate. Each algorithm has {budget} of them on each problem; there are {train} examples for training,
+  {validation} for validation, and {held_out} held out (for the function {cases}).
+- p: the probability that an answer of the model is good. Of the other answers the share p/2 holds a good value in a
+  malformed answer; the rest is of no use (a change for the worse, none, prose only, another type, broken).
+- The score of an algorithm after so many evaluations is the true score of the candidate that it then believes best: the
+  mean on the held-out examples, which it never sees, without noise.
+- reached: of {seeds} seeds, those in which that score was the target at some time. evaluations: until then; a run that
+  does not reach it counts as the whole budget, {budget}. mean: of that score over the whole run. end: that score when
+  the budget is spent. calls, tokens: of the model, tokens estimated at four characters each. seconds: CPU time of a run
+  without the model's.
+- Means with 95% intervals (percentile bootstrap over the seeds, 1,000 resamples).
+- gepa's rows are `gepa.optimize` of the package gepa in an environment of its own: with the same programs, examples,
+  judges and seeds, through a `GEPAAdapter`, and the same simulated model as `reflection_lm`. For each example it is
+  told what opto's optimizers are told: the input, the run (as text, in place of the graph), the output, and the
+  remarks on the component that it changes. Numbers are carried as texts, and read by Python's `float`. Its own count of
+  metric calls is checked against the evaluations that there were. "gepa" has the default strategies (Pareto selection,
+  minibatches of 3, one component at a time); the other rows use its public options `use_merge`, `cache_evaluation` and
+  `module_selector="all"`.
+- The simulated model was tried on the prompts of both packages, and favours neither on purpose; it was written by the
+  authors of opto. It does make use of what a request says of earlier values: gepa's requests say nothing of them,
+  those of opto's optimizers do where they have a memory.
+"""
+
+ABOUT = {
+    "numeric": "One number and a graph of 5 to 9 arithmetic operators, with another constant for each example. Told, "
+    'for each example, "The output should be larger." or "smaller"; right within 2% of the span of outputs.',
+    "function": "A function with three mistakes, six of them in turn; the examples are test cases, and every mistake "
+    "shows in some cases of each part. Told what a call returned, and what it should return.",
+    "text": "A message of two parameters, subject and body, each with seven requirements; each example checks four of "
+    "them. Told one unmet requirement for each part at most.",
+    "noisy": "The same message; to every score that an algorithm sees a normally distributed number is added (standard "
+    "deviation 0.2, kept from 0 to 1), another one each time. The true score has none.",
+    "two objectives": "The same message with a second objective, brevity: 1 where each part has at most so many words, "
+    "else the share. The score is 0.7 times quality and 0.3 times brevity; algorithms for several objectives see both.",
+}
+
+HEADING = ["algorithm", "p", "reached", "evaluations", "mean", "end", "calls", "tokens", "seconds"]
+
+Key = tuple[str, str, str, float]
+"""System, algorithm, problem and competence."""
+
+
+def with_reach(records: Sequence[Record], problems: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The records with `reached`, and `until`: the evaluations until the target, or the whole budget."""
+    found = []
+    for each in records:
+        about = problems[each["problem"]]
+        first = reached(each["curve"], about["target"], about["budget"])
+        places = range(1, about["budget"] + 1)
+        found.append(
+            {
+                **each,
+                "reached": first is not None,
+                "until": about["budget"] if first is None else first,
+                "mean": sum(at(each["curve"], place) for place in places) / len(places),
+                "end": each["curve"][-1][1],
+            }
+        )
+    return found
+
+
+def page(
+    records: Sequence[Record],
+    failures: Mapping[Key, str],
+    problems: Mapping[str, Any],
+    sizes: Mapping[str, Any],
+    *,
+    picture: str | None,
+    python: str,
+) -> str:
+    """The whole page.
+
+    Args:
+        records: as `with_reach` gives them.
+        failures: why there are no records.
+        problems: `target` and `budget` of each, by name.
+        sizes: what the explanation names: numbers of examples, seeds.
+        picture: where the curves are, as the page links to it.
+        python: which Python, in words.
+    """
+    parts = ["# Training algorithms side by side", LABEL, EXPLAINED.format(**sizes).rstrip()]
+    parts.append(
+        f"Written by `make bench-trainer` on Python {python}; the same seeds give the same counts, seconds differ."
+    )
+    if picture:
+        parts.append(
+            "The true score of the candidate that is believed best against evaluations, means over the seeds "
+            "(simulation); the best algorithm of each system with 95% intervals, and the target dotted.\n\n"
+            f"![Curves of the score against evaluations, one panel for each problem (simulation)]({picture})"
+        )
+    for problem, about in ABOUT.items():
+        rows = _rows(problem, records, failures)
+        if rows:
+            target = problems[problem]["target"]
+            parts += [f"## {problem.capitalize()} (simulation)", f"{about} Target: {target:g}.", _table(rows)]
+    return "\n\n".join([*parts, "## In all (simulation)", *_summary(records), last_line(records)]) + "\n"
+
+
+def _rows(problem: str, records: Sequence[Record], failures: Mapping[Key, str]) -> list[list[str]]:
+    groups = _grouped(records)
+    keys = [key for key in dict.fromkeys([*groups, *failures]) if key[2] == problem]
+    return [_cells(key, groups.get(key, []), failures.get(key, "")) for key in keys]
+
+
+def _grouped(records: Sequence[Record]) -> dict[Key, list[Record]]:
+    groups: dict[Key, list[Record]] = defaultdict(list)
+    for each in records:
+        groups[each["system"], each["algorithm"], each["problem"], each["competence"]].append(each)
+    return groups
+
+
+def _cells(key: Key, records: Sequence[Record], reason: str) -> list[str]:
+    _, algorithm, _, competence = key
+    if not records:
+        return [algorithm, f"{competence:g}", f"does not run: {reason}", *[""] * (len(HEADING) - 3)]
+    figures = [_shown(_estimate(records, name)) for name in ("until", "mean", "end", "calls", "tokens", "seconds")]
+    return [algorithm, f"{competence:g}", f"{sum(each['reached'] for each in records)}/{len(records)}", *figures]
+
+
+def _estimate(records: Sequence[Record], figure: str) -> Estimate:
+    return bootstrap([float(each[figure]) for each in records])
+
+
+def _shown(estimate: Estimate) -> str:
+    return f"{_number(estimate.mean)} ({_number(estimate.low)} to {_number(estimate.high)})"
+
+
+def _number(value: float) -> str:
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 2 else f"{value:.3f}"
+
+
+def _table(rows: Sequence[Sequence[str]], heading: Sequence[str] = HEADING) -> str:
+    lines = [heading, ["---", *["---:"] * (len(heading) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+# ---- in all
+
+
+def _by_algorithm(records: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for each in records:
+        groups[each["system"], each["algorithm"]].append(each)
+    most = max((len(group) for group in groups.values()), default=0)
+    return {key: group for key, group in groups.items() if len(group) == most}  # those that ran on everything
+
+
+def _summary(records: Sequence[Record]) -> list[str]:
+    groups = _by_algorithm(records)
+    if not groups:
+        return []
+    ranked = sorted(groups.items(), key=lambda item: _estimate(item[1], "until").mean)
+    problems = [name for name in ABOUT if any(each["problem"] == name for each in records)]
+    rows = []
+    for (_, algorithm), group in ranked:
+        cells = [f"{sum(each['reached'] for each in group)}/{len(group)}", _shown(_estimate(group, "until"))]
+        for name in problems:
+            mean = _estimate([each for each in group if each["problem"] == name], "until").mean
+            cells.append(f"{mean:.1f}")
+        rows.append([algorithm, *cells])
+    told = "Evaluations until the target, over all problems and values of p, and for each problem; the fewest first."
+    return [told, _table(rows, ["algorithm", "reached", "evaluations", *problems])]
+
+
+def best(records: Sequence[Record], own: bool) -> str | None:
+    """The algorithm of opto, or of its peer, that needs the fewest evaluations over everything that was measured."""
+    groups = {key[1]: each for key, each in _by_algorithm(records).items() if (key[0] == "opto") == own}
+    return min(groups, key=lambda name: _estimate(groups[name], "until").mean, default=None)
+
+
+def last_line(records: Sequence[Record]) -> str:
+    """Opto's best algorithm and gepa's, each the one with the fewest evaluations over everything."""
+    mine, theirs = best(records, True), best(records, False)
+    if mine is None or theirs is None:
+        return "In all: not compared, since one of the two systems did not run."
+    groups = {key[1]: each for key, each in _by_algorithm(records).items()}
+    difference = bootstrap(paired(groups[mine], groups[theirs], "until"))
+    verdict = "no clear difference"
+    if difference.high < 0 or difference.low > 0:
+        verdict = f"{'opto' if difference.high < 0 else 'gepa'} needs fewer"
+    first, second = (_shown(_estimate(groups[name], "until")) for name in (mine, theirs))
+    return (
+        f"In all (simulation): evaluations to reach the target, unreached counting as the whole budget: opto's best, "
+        f"{mine}, {first}; gepa's best, {theirs}, {second}; difference by run {_shown(difference)}: {verdict}."
+    )

@@ -1,0 +1,1 @@
+"""Flows: programs that are put together from language models."""

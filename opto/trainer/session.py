@@ -1,0 +1,54 @@
+"""A run under way in its folder, which somebody may interrupt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opto.trainer.checkpoints import RunFolder
+from opto.trainer.interrupts import Interrupts
+from opto.trainer.outcomes import Outcome
+from opto.trainer.run import Run
+from opto.trainer.surroundings import Surroundings
+
+__all__ = ["Session"]
+
+
+@dataclass
+class Session:
+    """From the beginning, or from going on, to the end of a run.
+
+    Attributes:
+        folder: where it is saved; None for nowhere.
+        around: where and how it goes on.
+        interrupts: whether somebody wants it to end.
+        limits: all that may end it, by name.
+        known: its outcome, where there is nothing more to do.
+    """
+
+    folder: RunFolder | None
+    around: Surroundings
+    interrupts: Interrupts
+    limits: dict[str, Any]
+    known: Outcome | None = None
+
+    def begin(self, number: int) -> None:
+        """Begin a step, or begin one again that was killed: what it had bought is there."""
+        if self.folder is not None:
+            self.folder.journal.begin(number)
+
+    def save(self, run: Run, about: Mapping[str, Any]) -> None:
+        """Save what a step brought."""
+        if self.folder is not None:
+            self.folder.save(run, about, self.around.budget)
+
+    def end(self, run: Run, about: Mapping[str, Any], ended: Mapping[str, Any]) -> None:
+        """Save how it ended, so that its outcome can be read until there is more to do."""
+        if self.folder is not None:
+            self.folder.end(run, about, self.around.budget, {**ended, "limits": self.limits})
+
+    def note_spent(self) -> None:
+        """Save what was spent since the last step."""
+        if self.folder is not None:
+            self.folder.note_spent(self.around.budget)

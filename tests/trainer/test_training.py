@@ -1,0 +1,454 @@
+"""opto.train: every kind of model, each part by name, class or object, and what is said of wrong arguments."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import opto
+from opto.errors import BudgetExceededError
+from opto.llm import Budget, as_model
+from opto.optimizers import Choices, FewShot, Hybrid, Numeric, OptoPrime, Select
+from opto.trace import Module, bundle, model, node
+from opto.trainer import Outcome
+from opto.trainer.algorithms import BasicSearch, Minibatch, Trainer
+from opto.trainer.assembling import Given, assemble
+from opto.trainer.executors import process_pool
+from opto.trainer.guides import ExactMatch
+from opto.trainer.loggers import BaseLogger
+from tests.trainer.counting import DATA, Nudge, closeness, cutter
+
+
+class Kept(BaseLogger):
+    """Keeps entries."""
+
+    def __init__(self, mark=""):
+        self.mark, self.entries = mark, []
+
+    def log(self, name, data, step, **kwargs):
+        self.entries.append((name, data, step))
+
+
+def suggesting(parameter, value):
+    """A model that always suggests the same."""
+    return lambda messages, **options: json.dumps({"reasoning": "", "suggestion": {parameter.py_name: value}})
+
+
+def trained(model, **options):
+    """What comes of a short run."""
+    given = {"train_dataset": DATA, "guide": closeness, "optimizer": Nudge, "logger": Kept(), "num_steps": 6}
+    return opto.train(model=model, **{**given, **options})
+
+
+@bundle()
+def cut(text, limit):
+    """The first letters."""
+    return text[:limit]
+
+
+# ---- models
+
+
+def test_module():
+    """A program gets the values of the best candidate."""
+    program = cutter()
+    outcome = trained(program)
+    assert isinstance(outcome, Outcome)
+    assert outcome.score == 1.0
+    assert program.limit.data == 4
+
+
+def test_decorated_class():
+    """An instance of a class with @model."""
+
+    @model
+    class Cutter:
+        def __init__(self):
+            self.limit = node(1, trainable=True, name="limit")
+
+        def forward(self, text):
+            return cut(text, self.limit)
+
+    program = Cutter()
+    assert trained(program).score == 1.0
+    assert program.limit.data == 4
+
+
+def test_plain_function():
+    """Its parameters are those that one run on the first example reads; they get the best values."""
+    limit, unused = (node(1, trainable=True, name=name) for name in ("limit", "unused"))
+    outcome = trained(lambda text: cut(text, limit))
+    assert outcome.score == 1.0
+    assert (limit.data, unused.data) == (4, 1)
+
+
+def test_coroutine_function():
+    """Likewise."""
+    limit = node(1, trainable=True, name="limit")
+
+    async def program(text):
+        return cut(text, limit)
+
+    assert trained(program).score == 1.0
+    assert limit.data == 4
+
+
+def test_method_of_an_object():
+    """A bound method is a function too; its object is not copied."""
+
+    class Holder:
+        def __init__(self):
+            self.limit = node(1, trainable=True, name="limit")
+
+        def run(self, text):
+            return cut(text, self.limit)
+
+    holder = Holder()
+    assert trained(holder.run).score == 1.0
+    assert holder.limit.data == 4
+
+
+def test_function_that_fails_at_first():
+    """The parameters are found from the graph of the failure."""
+    limit = node(1, trainable=True, name="limit")
+
+    @bundle()
+    def strict(text, limit):
+        """The first letters, at least two."""
+        if limit < 2:
+            raise ValueError("more, please")
+        return text[:limit]
+
+    assert trained(lambda text: strict(text, limit), score_range=(0, 1)).score == 1.0
+
+
+def test_trainable_bundle():
+    """The code of a bundled function is its parameter."""
+
+    @bundle(trainable=True)
+    def shout(text):
+        """The text in capitals."""
+        return text
+
+    better = 'def shout(text):\n    """The text in capitals."""\n    return text.upper()'
+    llm = suggesting(shout.parameter, better)
+    outcome = opto.train(
+        model=shout,
+        train_dataset=[("a", "A"), ("b", "B")],
+        guide="ExactMatch",
+        optimizer_kwargs={"llm": llm},
+        logger=Kept(),
+        num_steps=1,
+    )
+    assert outcome.score == 1.0
+    assert shout("c").data == "C"
+
+
+def test_bundle_that_is_not_trainable():
+    """The parameters of a function that holds none may come with the optimizer."""
+    limit = node(1, trainable=True, name="limit")
+
+    @bundle(allow_external_dependencies=True)
+    def program(text):
+        """The first letters."""
+        return text[: limit.data]
+
+    optimizer = Nudge([limit])
+    outcome = trained(lambda text: cut(program(text), limit), optimizer=optimizer)
+    assert outcome.score == 1.0
+
+
+def test_single_node():
+    """The guide judges its value."""
+    number = node(1, trainable=True, name="number")
+    outcome = trained(
+        number,
+        train_dataset=[None],
+        guide=lambda query, response, reference: (-abs(response - 3), "more" if response < 3 else "less"),
+    )
+    assert number.data == 3
+    assert outcome.score == 0
+
+
+# ---- parts
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("Minibatch", Minibatch),
+        ("MinibatchAlgorithm", Minibatch),
+        ("BasicSearch", BasicSearch),
+        ("BasicSearchAlgorithm", BasicSearch),
+        (Minibatch, Minibatch),
+    ],
+)
+def test_algorithms_by_name(name, kind):
+    """By their names, those that they had, and as classes."""
+    made = assemble(Given(cutter(), DATA, algorithm=name, optimizer=Nudge, guide=closeness))
+    assert type(made.algorithm) is kind
+
+
+def test_options_of_priority_search():
+    """Those that its train names elsewhere are known too, and an algorithm says what it takes."""
+    program = cutter()
+    options = {"algorithm": "PrioritySearch", "num_candidates": 2, "num_batches": 1, "score_function": "mean"}
+    assert trained(program, num_steps=3, **options).steps == 3
+    with pytest.raises(TypeError, match="Did you mean 'num_candidates'"):
+        trained(program, algorithm="PrioritySearch", num_candidate=2)
+
+
+def test_parts_by_name_with_options():
+    """Options go to the part that they are for."""
+    given = Given(
+        cutter(),
+        DATA,
+        optimizer="OptoPrime",
+        optimizer_kwargs={"memory_size": 3, "llm": as_model(lambda messages, **options: "")},
+        guide="NumericTolerance",
+        guide_kwargs={"absolute": 0.5},
+        logger=Kept,
+        logger_kwargs={"mark": "!"},
+        trainer_kwargs={"validation": 2, "num_threads": 3, "num_steps": 9, "timeout": 5.0},
+    )
+    made = assemble(given)
+    assert made.optimizer.memory.size == 3
+    assert made.guide.absolute == 0.5
+    assert made.algorithm.logger.mark == "!"
+    assert made.algorithm.acceptance.places == 2
+    assert made.algorithm.num_threads == 3
+    assert made.options == {"num_steps": 9, "timeout": 5.0}
+
+
+def test_object_of_an_algorithm():
+    """One that is made already trains its own agent with its own optimizer."""
+    program = cutter()
+    algorithm = Minibatch(program, Nudge(program.parameters()), logger=Kept())
+    assert trained(program, algorithm=algorithm, optimizer=None, num_steps=3).steps == 3
+    with pytest.raises(ValueError, match="agent of the algorithm"):
+        trained(cutter(), algorithm=algorithm, optimizer=None)
+    with pytest.raises(TypeError, match="made already"):
+        trained(program, algorithm=algorithm, optimizer=None, num_threads=2)
+
+
+def test_algorithm_of_ones_own():
+    """It gets what its constructor and its train ask for."""
+
+    class Once(Trainer):
+        def train(self, guide, train_dataset, *, optimizer, rounds=1):
+            for x, info in list(train_dataset) * rounds:
+                output = self.agent(x)
+                optimizer.backward(output, guide(x, output.data, info)[1])
+            optimizer.step()
+            return rounds
+
+    program = cutter()
+    given = {"train_dataset": DATA, "guide": closeness, "optimizer": Nudge, "logger": Kept()}
+    assert opto.train(model=program, algorithm=Once, rounds=2, **given) == 2
+    assert program.limit.data == 2
+    with pytest.raises(TypeError, match="takes no budget"):
+        opto.train(model=program, algorithm=Once, budget={"calls": 1}, **given)
+    with pytest.raises(TypeError, match="Did you mean 'rounds'"):
+        opto.train(model=program, algorithm=Once, round=2, **given)
+
+
+def test_default_optimizer():
+    """By the kinds of the parameters."""
+    text = node("Be nice.", trainable=True)
+    number = node(3, trainable=True, constraint=range(1, 9))
+    choice = node("a", trainable=True, constraint=Choices(["a", "b"]))
+    demos = node([], trainable=True)
+    rules = node(["be nice", "be short"], trainable=True)
+
+    class Program(Module):
+        def __init__(self, *parameters):
+            self.parts = list(parameters)
+
+        def forward(self, x):
+            return self.parts[0]
+
+    def chosen(*parameters):
+        return assemble(Given(Program(*parameters), DATA, guide=closeness)).optimizer
+
+    assert type(chosen(text)) is OptoPrime
+    assert type(chosen(number)) is Numeric
+    assert type(chosen(choice)) is Select
+    assert type(chosen(rules)) is OptoPrime
+    few = chosen(demos)
+    assert type(few) is FewShot
+    assert len(few.pool[demos]) == 4
+    mixed = chosen(text, number, demos)
+    assert type(mixed) is Hybrid
+    assert sorted(mixed.optimizers) == ["few_shot", "numeric", "optoprime"]
+
+
+def test_judge_by_default():
+    """A model judges where no guide was named."""
+    made = assemble(Given(cutter(), DATA, optimizer=Nudge, guide_kwargs={"llm": lambda messages, **options: "7"}))
+    assert type(made.guide).__name__ == "LLMJudge"
+
+
+def test_budget_as_a_dict():
+    """Its limits hold, and the run ends with the best so far."""
+    program = cutter()
+    llm = suggesting(program.limit, 2)
+    outcome = trained(program, optimizer="OptoPrime", optimizer_kwargs={"llm": llm}, budget={"calls": 2}, num_steps=9)
+    assert outcome.usage.calls == 2
+    assert "budget" in outcome.stopped
+    assert program.limit.data == 2
+
+
+def test_budget_without_room_for_the_held_out_score():
+    """What the budget does not pay for is said."""
+    ask = as_model(lambda messages, **options: "x")
+
+    @bundle()
+    def asking(text, limit):
+        """A model's word."""
+        return ask([{"role": "user", "content": text}]).text * limit
+
+    class Asker(Module):
+        def __init__(self):
+            self.limit = node(1, trainable=True, name="limit")
+
+        def forward(self, text):
+            return asking(text, self.limit)
+
+    other = [("held out", "held")]
+    outcome = trained(Asker(), test_dataset=other, budget=Budget(calls=9), num_steps=9)
+    assert outcome.held_out is None
+    assert "budget" in outcome.notes[0]
+    assert "budget" in str(outcome)
+
+
+def test_held_out_score_has_an_interval():
+    """And so has its distance to the validation score."""
+    outcome = trained(cutter(), test_dataset=DATA)
+    assert outcome.held_out.mean == 1.0
+    assert outcome.held_out.low < 1.0
+    assert outcome.gap.difference == 0.0
+    assert "held-out" in str(outcome)
+
+
+def test_copied_examples():
+    """They are reported, or the candidate is rejected before it is run, or nobody looks."""
+    data = [("What is the capital of the largest state?", "it is the old town of Juneau"), ("And now?", "no")]
+    stolen = "Say: it is the old town of Juneau"
+
+    def run(on_leak):
+        prompt = node("Be brief.", trainable=True, name="prompt")
+        llm = suggesting(prompt, stolen)
+        return opto.train(
+            model=prompt,
+            train_dataset=data,
+            guide=lambda query, response, reference: (float(reference in response), "no"),
+            optimizer_kwargs={"llm": llm},
+            logger=Kept(),
+            num_steps=1,
+            on_leak=on_leak,
+        )
+
+    reported = run("report")
+    assert "Juneau" in reported.best.leaks[0]
+    assert "copies" in str(reported)
+    rejected = run("reject")
+    assert rejected.best.number == 0
+    assert rejected.archive[1].status == "rejected"
+    assert "copies training examples" in rejected.archive[1].verdict
+    assert rejected.evaluations == reported.evaluations - 2
+    assert run("ignore").best.leaks == []
+
+
+# ---- wrong arguments
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"algorithm": "BasicSerch"}, ValueError, "Did you mean 'BasicSearch'"),
+        ({"algorithm": 3}, TypeError, "algorithm must be a name"),
+        ({"algorithm": int}, TypeError, "subclass of Trainer"),
+        ({"optimizer": "OptoPrim"}, ValueError, "Did you mean 'OptoPrime'"),
+        ({"optimizer": 3}, TypeError, "optimizer must be a name"),
+        ({"optimizer": []}, TypeError, "optimizer must be a name"),
+        ({"optimizer": "OPRO", "optimizer_kwargs": {"bye": 2}}, TypeError, "OPRO has no option 'bye'"),
+        ({"optimizer": Nudge([node(1, trainable=True)]), "optimizer_kwargs": {"a": 2}}, TypeError, "made already"),
+        ({"optimizer": "OptoPrime", "optimizer_kwargs": {"memorysize": 2}}, TypeError, "Did you mean 'memory_size'"),
+        ({"guide": "exactmatch"}, ValueError, "Did you mean 'ExactMatch'"),
+        ({"guide": 3}, TypeError, "guide must be"),
+        ({"guide": ExactMatch(), "guide_kwargs": {"strip": True}}, TypeError, "guide is made already"),
+        ({"guide": "ExactMatch", "guide_kwargs": {"bla": True}}, TypeError, "ExactMatch has no option 'bla'"),
+        ({"logger": "Console"}, ValueError, "Did you mean 'ConsoleLogger'"),
+        ({"logger": 3}, TypeError, "logger must have a method log"),
+        ({"num_step": 3}, TypeError, "Did you mean 'num_steps'"),
+        ({"num_steps": -1}, ValueError, "num_steps must be >= 0"),
+        ({"budget": 3}, TypeError, "budget must be"),
+        ({"budget": {"dollars": 3}}, TypeError, "no limit 'dollars'"),
+        ({"train_dataset": []}, ValueError, "train_dataset must hold"),
+        ({"train_dataset": None}, TypeError, "train_dataset must hold"),
+        ({"progress": "loud"}, ValueError, "mode must be one of"),
+        ({"record": 1}, TypeError, "record must be"),
+    ],
+)
+def test_wrong_parts(options, error, words):
+    """They are named, with what would be right."""
+    with pytest.raises(error, match=words):
+        trained(cutter(), **options)
+
+
+def test_wrong_models():
+    """Classes, nodes that are not trainable, things that cannot be called, programs without anything to train."""
+    with pytest.raises(TypeError, match=r"make one, model=Thing\(\)"):
+        trained(type("Thing", (Module,), {}))
+    with pytest.raises(TypeError, match="trainable=True"):
+        trained(node(1))
+    with pytest.raises(TypeError, match="model must be a Module"):
+        trained("agent")
+    with pytest.raises(TypeError, match="neither forward nor __call__"):
+        trained(type("Thing", (Module,), {})())
+    with pytest.raises(TypeError, match="must return a traced value"):
+        trained(lambda text: text)
+    with pytest.raises(ValueError, match="nothing to train"):
+        trained(lambda text: cut(text, 3))
+
+
+def test_function_in_other_processes():
+    """What reads parameters from around it cannot go there."""
+    limit = node(1, trainable=True, name="limit")
+    with process_pool(1) as pool, pytest.raises(ValueError, match="executor must share memory"):
+        trained(lambda text: cut(text, limit), executor=pool)
+
+
+def test_estimate():
+    """How much a run may take, without asking the optimizer's model."""
+    asked = []
+    program = cutter()
+    found = opto.trainer.estimate(
+        model=program,
+        train_dataset=DATA,
+        guide=closeness,
+        optimizer_kwargs={"llm": lambda messages, **options: asked.append(messages)},
+        num_steps=5,
+        batch_size=2,
+    )
+    assert found.steps == 5
+    assert found.evaluations == (14, 34)
+    assert found.calls == (0, 10)
+    assert not asked
+    assert program.limit.data == 1
+    assert program.limit.feedback == {}
+    with pytest.raises(ValueError, match="num_steps must be given"):
+        opto.trainer.estimate(model=program, train_dataset=DATA, guide=closeness, optimizer=Nudge, target_score=1.0)
+
+
+def test_budget_pays_for_looking_for_parameters():
+    """The run that finds them counts."""
+    limit = node(1, trainable=True, name="limit")
+    ask = as_model(lambda messages, **options: "xxxx")
+
+    def program(text):
+        return cut(ask([{"role": "user", "content": text}]).text, limit)
+
+    with pytest.raises(BudgetExceededError):
+        trained(program, budget={"calls": 0})
