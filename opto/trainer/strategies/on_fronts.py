@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.fronts import KINDS, Fronts
 from opto.trainer.objectives import to_scalar_score
+from opto.trainer.plan import Plan
 from opto.trainer.run import Run
 from opto.trainer.strategies.acceptance import worse_when_pinned
 from opto.trainer.strategies.verdicts import regressed, settled
@@ -59,7 +60,7 @@ class OnFronts:
         gate: bool = True,
         finalists: int = 1,
         siblings: str = "first",
-        first: float = 0.25,
+        first: float = 0.1,
         defer: bool = True,
         patience: int = 3,
         giving_up: float = 2.0,
@@ -73,12 +74,10 @@ class OnFronts:
             raise ValueError(f"first must be a part of the examples, above 0 and up to 1, got {first!r}.")
         if not giving_up >= 0:
             raise ValueError(f"giving_up must be a number >= 0, got {giving_up!r}.")
-        for name, count in (
-            ("finalists", finalists),
-            ("subsample", subsample),
-            ("max_repeats", max_repeats),
-            ("patience", patience),
-        ):
+        if siblings not in ("first", "best"):
+            raise ValueError(f"siblings must be 'first' or 'best', got {siblings!r}.")
+        counts = {"finalists": finalists, "subsample": subsample, "max_repeats": max_repeats, "patience": patience}
+        for name, count in counts.items():
             if isinstance(count, bool) or not isinstance(count, int) or count < 1:
                 raise ValueError(f"{name} must be an int >= 1, got {count!r}.")
         self.siblings = siblings
@@ -93,6 +92,11 @@ class OnFronts:
         passed += [each for each in candidates if len(each.parents) > 1 and self._is_good_merge(run, each)]
         for each in passed:
             self._validate(run, each)
+
+    def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
+        """Those of a step, the least and the most; see `Search.workload`."""
+        gate = plan.batch_size * plan.num_proposals if self.gate else 0
+        return 0, gate + compared * min(self.finalists, plan.num_proposals)
 
     # ---- before anything is paid for on all examples
 
