@@ -15,8 +15,8 @@ from typing import Any
 from opto.trace.fun_module import FunModule
 from opto.trace.nodes import Node
 from opto.trainer.code_reads import CodeReads, reads_of, reads_of_text
+from opto.trainer.global_reads import GlobalReads, Read
 from opto.trainer.origins import hash_of_file, library_of
-from opto.trainer.global_reads import Read, GlobalReads
 
 __all__ = ["ATOMS", "CodeWalk", "without_addresses"]
 
