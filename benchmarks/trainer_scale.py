@@ -199,7 +199,7 @@ class Watch:
     def least(self, first: int = 0, last: int | None = None) -> float:
         """The least time of a step over the windows between two steps, in seconds."""
         ends = range(len(self.times))[first:last]
-        windows = list(zip(ends, ends[WINDOW - 1 :], strict=False))[::WINDOW] or [(0, 1)]
+        windows = list(zip(ends, ends[WINDOW:], strict=False))[::WINDOW] or [(ends[0], ends[-1])]
         return min((self.times[end] - self.times[start]) / (end - start) for start, end in windows)
 
 
