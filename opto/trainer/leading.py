@@ -20,9 +20,9 @@ def leads(candidate: ModuleCandidate, best: ModuleCandidate, split: str) -> bool
     """Whether a candidate with a higher mean than the best one is to take its place.
 
     With half as many rollouts or more, it is. One with fewer may only have been lucky, or had the easier examples: it
-    must be ahead by more than two standard errors of the lead; on the examples that both have scores of, where these are
-    three or more, else over all, with the spread of the best one's scores for both. It is explored for its mean anyway,
-    so it soon has the rollouts that it lacks.
+    must be ahead by more than two standard errors of the lead; on the examples that both have scores of, where there
+    are three or more, else over all, with the spread of the best one's scores for both. It is explored for its mean
+    anyway, so it soon has the rollouts that it lacks.
 
     Args:
         candidate: with scores.

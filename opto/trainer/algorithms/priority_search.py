@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from opto.optimizers import Optimizer
 from opto.trace.modules import Module
 from opto.trainer.algorithms.judging import JudgingSearch
 from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.checkpoints import folder_path
 from opto.trainer.exploration import Exploration, Samples, ScoresByObjective, blanked
 from opto.trainer.guides.functions import as_guide
 from opto.trainer.loggers import BaseLogger
@@ -114,7 +114,7 @@ class PrioritySearch(JudgingSearch):
         self._check_plan(plan)
         given.update(self._begin_saving(reporting, guide, train_dataset, options))
         if given.get("run_dir") is not None:
-            self._lines = StateLines(Path(given["run_dir"]) / "optimizers.jsonl")
+            self._lines = StateLines(folder_path(given["run_dir"]) / "optimizers.jsonl")
         self._minibatch, self.n_iters, self._tested = plan.batch_size, 0, -1
         config = comparable(plan.objective_config, plan.lowest)
         judge = as_guide(guide) if config is None else ScoresByObjective(as_guide(guide))
