@@ -31,7 +31,7 @@ from opto.trainer.run import Run
 from opto.trainer.step_journal import StepJournal
 from opto.trainer.written_candidates import news_of, repeat
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "folder_path"]
 
 _STATE, _CANDIDATES, _STEP = "state.json", "candidates.jsonl", "step.jsonl"
 _KIND, _LINE_KIND = "training", "training step"
@@ -231,6 +231,11 @@ class RunFolder:
         run.usage = Totals.from_dict(state["usage"])
         for stage, kept in zip(run.stages.first(len(state["optimizers"])), state["optimizers"], strict=False):
             stage.optimizer.load_state_dict(kept)
+
+
+def folder_path(folder: RunFolder | str | os.PathLike[str]) -> Path:
+    """Where a folder is that is open already, or is not."""
+    return folder.path if isinstance(folder, RunFolder) else Path(folder)
 
 
 _open: weakref.WeakSet[RunFolder] = weakref.WeakSet()

@@ -21,6 +21,7 @@ from opto.trainer.priorities import scalar
 from opto.trainer.run import Run, Sample
 from opto.trainer.sampler import BatchRollout
 from opto.trainer.stages import Stage
+from opto.trainer.strategies.screening import Screening
 
 __all__ = ["Exploration", "ScoresByObjective", "Samples", "blanked"]
 
@@ -143,7 +144,8 @@ class Exploration:
     def forget(self, candidates: Iterable[ModuleCandidate]) -> None:
         """Forget the states that go with these candidates."""
         for each in candidates:
-            self.states.pop(each.number, None)
+            if self.states.pop(each.number, None) is not None:
+                self.changed.add(each.number)
 
     # ---- sampling
 
@@ -264,6 +266,18 @@ class Exploration:
             self.changed.add(new.number)
         return new
 
+    def screened(
+        self, proposed: Sequence[ModuleCandidate], samples: Samples, screening: Screening
+    ) -> list[ModuleCandidate]:
+        """The proposed candidates, with the parents in the place of those that are not worth running."""
+        known = {id(each): self.known(each) for each in proposed}
+        new = {id(each): each for each in known.values() if each.status != "accepted"}
+        kept = {id(each) for each in screening.keep(self.run, list(new.values()))} if new else set()
+        return [
+            _explored_parent(made, samples) if id(made) in new and id(made) not in kept else each
+            for each, made in ((each, known[id(each)]) for each in proposed)
+        ]
+
     # ---- judging
 
     def judged(
@@ -306,6 +320,11 @@ class Exploration:
 def _own_name(name: str) -> str:
     """The name of a parameter, also for one of a copied program."""
     return name.partition("_copy")[0]
+
+
+def _explored_parent(candidate: ModuleCandidate, samples: Samples) -> ModuleCandidate:
+    explored = [each.candidate for each in samples.taken]
+    return next((each for each in explored if each in candidate.parents), explored[0])
 
 
 def blanked(candidate: ModuleCandidate) -> None:

@@ -9,6 +9,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.leading import leads
 from opto.trainer.memories import HeapMemory, ParetoHeapMemory
 from opto.trainer.objectives import (
     ObjectiveConfig,
@@ -22,6 +23,9 @@ from opto.trainer.objectives import (
 __all__ = ["SCORE_FUNCTIONS", "Memories", "SearchParameters", "comparable", "scalar", "standing", "verdict"]
 
 SCORE_FUNCTIONS = ("mean", "ucb", "lcb")
+
+_CHALLENGERS = 3
+"""How many of the candidates with higher means than the best one may take its place."""
 
 
 @dataclass(frozen=True)
@@ -179,18 +183,45 @@ class Memories:
             if score is not None:
                 heappush(self._ranking, (-score, each, each.num_rollouts))
 
-    def best(self) -> ModuleCandidate | None:
-        """The candidate with the best scores, of equal ones the oldest; None where none has any."""
+    def best(self, incumbent: ModuleCandidate, split: str) -> ModuleCandidate | None:
+        """The candidate with the best scores, of equal ones the oldest; None where none has any.
+
+        Args:
+            incumbent: was the best so far. While it is here, one with far fewer rollouts must be clearly better, see
+                `leads`.
+            split: of the data, on which candidates are compared.
+        """
         if self._config is not None and self._config.mode == "pareto":
             known = [(standing(each), each) for each in sorted(self.candidates())]
             scored = [(score, each) for score, each in known if score is not None]
             return scored[select_best(scored, self._config)][1] if scored else None
-        while self._ranking:
-            _, candidate, rollouts = self._ranking[0]
-            if candidate.num_rollouts == rollouts and any(candidate in memory for memory in self.all):
-                return candidate
-            heappop(self._ranking)
-        return None
+        stays = bool(incumbent.rollouts) and self._hold(incumbent)
+        ahead = self._first(_CHALLENGERS, incumbent if stays else None)
+        if not stays:
+            return ahead[0] if ahead else None
+        while leading := next((place for place, each in enumerate(ahead) if leads(each, incumbent, split)), -1) + 1:
+            incumbent, ahead = ahead[leading - 1], ahead[: leading - 1]
+        return incumbent
+
+    def _first(self, count: int, before: ModuleCandidate | None) -> list[ModuleCandidate]:
+        """So many candidates with the highest means, the best first; only those that stand before a given one."""
+        found: list[tuple[float, ModuleCandidate, int]] = []
+        while self._ranking and len(found) < count:
+            entry = heappop(self._ranking)
+            _, candidate, rollouts = entry
+            if candidate.num_rollouts != rollouts or not self._hold(candidate):
+                continue
+            if found and found[-1][1] is candidate:  # it was ranked twice
+                continue
+            found.append(entry)
+            if candidate is before:
+                break
+        for entry in found:
+            heappush(self._ranking, entry)
+        return [candidate for _, candidate, _ in found if candidate is not before]
+
+    def _hold(self, candidate: ModuleCandidate) -> bool:
+        return any(candidate in memory for memory in self.all)
 
 
 def standing(candidate: ModuleCandidate) -> Score | None:

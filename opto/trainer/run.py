@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -312,8 +312,12 @@ class Run:
     def _rollouts(self, requests: Sequence[Request]) -> Iterator[Rollout]:
         return self.evaluator.rollouts(requests, self.guide, journal=self._journal)
 
+    def kept_replies(self) -> AbstractContextManager[None]:
+        """A block in which answers of models are kept for a step that is begun again, for who asks models itself."""
+        return nullcontext() if self._journal is None else self._journal.replies()
+
     def _proposals(self, optimizers: Sequence[Optimizer], only: Sequence[list[Any] | None]) -> list[Any]:
-        with nullcontext() if self._journal is None else self._journal.replies():
+        with self.kept_replies():
             return list(propose_jointly(optimizers, only=only)) if optimizers else []
 
     # ---- internals

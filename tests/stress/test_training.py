@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from .training import ALGORITHMS, killed, whole
+from .training import QUICK, killed, whole
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", QUICK)
 def test_killed_run_ends_as_the_whole_one(algorithm):
     """Killed and gone on with, it has the same result, candidates and number of evaluations."""
     expected = whole(12, algorithm)

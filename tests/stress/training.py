@@ -27,7 +27,10 @@ from typing import Any
 
 from .training_run import THREADS
 
-ALGORITHMS = ("BasicSearch", "Minibatch")
+QUICK = ("BasicSearch", "Minibatch")
+"""Those that `test_training` kills."""
+
+ALGORITHMS = (*QUICK, "GEPA", "PrioritySearch")
 _ROOT = Path(__file__).parents[2]
 
 

@@ -10,6 +10,7 @@ import opto
 from opto.errors import BudgetExceededError
 from opto.llm import Budget, as_model
 from opto.optimizers import Choices, FewShot, Hybrid, Numeric, OptoPrime, Select
+from opto.testing import Scripted
 from opto.trace import Module, bundle, model, node
 from opto.trainer import Outcome
 from opto.trainer.algorithms import BasicSearch, Minibatch, Trainer
@@ -18,6 +19,7 @@ from opto.trainer.executors import process_pool
 from opto.trainer.guides import ExactMatch
 from opto.trainer.loggers import BaseLogger
 from tests.trainer.counting import DATA, Nudge, closeness, cutter
+from tests.trainer.words import Words
 
 
 class Kept(BaseLogger):
@@ -197,6 +199,36 @@ def test_options_of_priority_search():
     assert trained(program, num_steps=3, **options).steps == 3
     with pytest.raises(TypeError, match="Did you mean 'num_candidates'"):
         trained(program, algorithm="PrioritySearch", num_candidate=2)
+
+
+def test_polca_by_name(tmp_path):
+    """With an optimizer that has an objective, its model summarizes; also in a folder that `train` has open."""
+    program = cutter()
+    suggestion = json.dumps({"reasoning": "", "answer": "", "suggestion": {program.limit.py_name: 4}})
+    script = Scripted([suggestion, "Longer is better.", suggestion, "Much longer."])
+    options = {"optimizer": "OptoPrime", "optimizer_kwargs": {"llm": script}, "num_candidates": 1, "num_steps": 2}
+    outcome = trained(program, algorithm="POLCA", run_dir=tmp_path / "run", **options)
+    assert outcome.score == 1.0
+    assert program.limit.data == 4
+    assert "Longer is better." in str(script.requests[2][0])
+    assert (tmp_path / "run" / "optimizers.jsonl").exists()
+
+
+@pytest.mark.parametrize("optimizer", ["FewShot", None])
+def test_few_shot_search_by_name(optimizer, tmp_path):
+    """With its optimizer by name, or found by the parameters, which hold lists."""
+    problem = Words()
+    outcome = trained(
+        problem.agent,
+        algorithm="FewShotSearch",
+        optimizer=optimizer,
+        train_dataset=problem.train_dataset,
+        guide=problem.guide,
+        num_steps=4,
+        run_dir=tmp_path / "run",
+    )
+    assert outcome.score > outcome.start
+    assert problem.agent.texts[0].data
 
 
 def test_parts_by_name_with_options():

@@ -105,7 +105,7 @@ class POLCA(PrioritySearch):
         known = [(scalar(standing(each), config), each) for each in self._memories.candidates()]
         scored = [(score, each) for score, each in known if score is not None]
         try:
-            with collecting(self._run.usage):
+            with self._run.kept_replies(), collecting(self._run.usage):
                 self.summary = self._summarizer.summary(scored, self.summary) or self.summary
         except (BudgetExceededError, ReplayError):
             raise

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from opto.optimizers import Optimizer
 from opto.trace.modules import Module
-from opto.trainer.algorithms.resuming import ResumableSearch
+from opto.trainer.algorithms.judging import JudgingSearch
 from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.checkpoints import folder_path
 from opto.trainer.exploration import Exploration, Samples, ScoresByObjective, blanked
 from opto.trainer.guides.functions import as_guide
 from opto.trainer.loggers import BaseLogger
@@ -22,13 +22,14 @@ from opto.trainer.priorities import Memories, SearchParameters, comparable, scal
 from opto.trainer.saved_searches import Reporting
 from opto.trainer.session import Session
 from opto.trainer.state_lines import StateLines
+from opto.trainer.strategies.verdicts import checked_pinned
 
 __all__ = ["HeapMemory", "ModuleCandidate", "ParetoHeapMemory", "PrioritySearch", "SearchParameters"]
 
 Rollouts = dict[ModuleCandidate, list[dict[str, Any]]]
 
 
-class PrioritySearch(ResumableSearch):
+class PrioritySearch(JudgingSearch):
     """Keeps candidates in a memory by priority; an iteration explores the first of them, and judges what comes of it.
 
         search = PrioritySearch(agent, optimizer, num_threads=8)
@@ -110,10 +111,10 @@ class PrioritySearch(ResumableSearch):
         for name in own:
             given.pop(name, None)
         plan = Plan(**{name: given.pop(name) for name in Plan.names() if name in given})
-        _check_plan(plan)
+        self._check_plan(plan)
         given.update(self._begin_saving(reporting, guide, train_dataset, options))
         if given.get("run_dir") is not None:
-            self._lines = StateLines(Path(given["run_dir"]) / "optimizers.jsonl")
+            self._lines = StateLines(folder_path(given["run_dir"]) / "optimizers.jsonl")
         self._minibatch, self.n_iters, self._tested = plan.batch_size, 0, -1
         config = comparable(plan.objective_config, plan.lowest)
         judge = as_guide(guide) if config is None else ScoresByObjective(as_guide(guide))
@@ -133,10 +134,10 @@ class PrioritySearch(ResumableSearch):
         self.use_best_candidate_to_explore = self.parameters.use_best_candidate_to_explore
         self.objective_config: ObjectiveConfig | None = self.parameters.objective_config
         self._memories = Memories(self.parameters, blanked)
-        self._best_candidate: ModuleCandidate | None = None
+        self._best_candidate = None
         self._exploration: Exploration | None = None
         self._rollouts = self._prioritized = 0
-        self._dropped: list[ModuleCandidate] = []
+        self._dropped = []
         self._lines = None
 
     # ---- memories
@@ -160,6 +161,7 @@ class PrioritySearch(ResumableSearch):
 
     def begin(self) -> None:
         """Fill the memory with the initial program."""
+        checked_pinned(self._run)
         for each in self._memories.all:
             each.reset()  # a run that was stopped before its first iteration begins once more
         first, memory = self._run.archive[0], self.memory
@@ -186,7 +188,8 @@ class PrioritySearch(ResumableSearch):
         samples = self.sample(candidates)
         self.n_iters += 1
         proposed = self.propose(samples=samples, verbose=verbose, n_proposals=self.num_proposals)
-        results = self.validate(candidates=proposed, samples=samples, verbose=verbose)
+        screened = self._bridge.screened(proposed, samples, self.screening)
+        results = self.validate(candidates=screened, samples=samples, verbose=verbose)
         self.update_memory(results, samples)
         exploited = self._settle()
         involved = {each.number: each for each in (*self._dropped, *map(self._bridge.known, proposed))}
@@ -268,23 +271,26 @@ class PrioritySearch(ResumableSearch):
             for memory in self._memories.all:
                 memory.remove(candidate)
         self._dropped = []
+        allowed = self._unregressed(judged)
         self._reprioritize()
-        self._memories.rank(judged)
-        for candidate in sorted(judged):
+        self._memories.rank(allowed)
+        for candidate in sorted(allowed):
             dropped = self.memory.push(self.compute_exploration_priority(candidate), candidate)
             if dropped is not candidate and candidate.status != "accepted":
                 self._run.archive.accept(candidate, verdict(candidate, self.objective_config))
-            if dropped is not None and dropped.number >= 0:
+            if dropped is not None and dropped.number >= 0 and not self._is_unbeaten(dropped):
                 self._dropped.append(dropped)
                 self._run.archive.reject(dropped, f"no room in the memory: {verdict(dropped, self.objective_config)}")
 
     def exploit(self, **kwargs: Any) -> tuple[ModuleCandidate, float, dict[str, Any]]:
-        """The best candidate by its mean scores, whatever the priorities are.
+        """The best candidate by its mean scores, whatever the priorities are; see `opto.trainer.leading.leads`.
+
+        With a `confidence` above 0.5 it takes the place of the best one only if the evidence is as sure as that.
 
         Returns:
             The candidate, its mean score as a number, and what is to be logged.
         """
-        best = self._memories.best()
+        best = self._memories.best(self._run.best, self._run.validation)
         if best is None:
             negated, best = next(each for each in self._memories.all if each).best
             return best, -negated, {}
@@ -304,6 +310,7 @@ class PrioritySearch(ResumableSearch):
         return {
             "n_iters": self.n_iters,
             "short_term": [each.number for _, each in self.short_term_memory] if both else [],
+            "outside": [] if self._in_memory(self._run.best) else [self._run.best.number],
             "first_optimizers": bridge.first,
             "optimizers": 0 if self._lines is None else self._lines.size,
             "counts": [self._rollouts, self._prioritized, bridge.asked],
@@ -317,7 +324,8 @@ class PrioritySearch(ResumableSearch):
         bridge.first = list(state["first_optimizers"])
         for each in run.archive:
             each.rollouts = bridge.rollouts(each)
-        kept, short = self._remembered(), set(state["short_term"])
+        outside, short = set(state.get("outside", ())), set(state["short_term"])
+        kept = [each for each in self._remembered() if each.number not in outside]
         for each in kept:
             memory = self.short_term_memory if each.number in short else self.memory
             if short and memory is not self.short_term_memory:
@@ -325,17 +333,17 @@ class PrioritySearch(ResumableSearch):
             memory.push(self.compute_exploration_priority(each), each)
         self._memories.rank(kept)
         if self._lines is not None:
-            numbers = {-1, *(each.number for each in kept)}
+            numbers = {-1, run.best.number, *(each.number for each in kept)}
             states = self._lines.read(state["optimizers"])
-            bridge.states = {number: each for number, each in states.items() if number in numbers}
-        self._best_candidate = self.exploit(verbose=False)[0]
+            bridge.states = {number: each for number, each in states.items() if each and number in numbers}
+        self._best_candidate = run.best if self._doubts else self.exploit(verbose=False)[0]
 
     def _remembered(self) -> list[ModuleCandidate]:
         """The candidates of a run that is gone on with which are in a memory."""
         return [each for each in self._run.archive if each.status == "accepted"]
 
     def _keeps(self, candidate: ModuleCandidate) -> bool:
-        return any(candidate in memory for memory in self._memories.all)
+        return self._in_memory(candidate) or self._is_unbeaten(candidate)
 
     # ---- internals
 
@@ -344,14 +352,6 @@ class PrioritySearch(ResumableSearch):
         if self._exploration is None or self._exploration.run is not self.run:
             self._exploration = Exploration(self._run, self.optimizers, decoupled=self.parameters.decouple_optimizers)
         return self._exploration
-
-    def _settle(self) -> dict[str, Any]:
-        """Find the best candidate, and let the run end with it."""
-        self._best_candidate, _, told = self.exploit(verbose=self._reporting.verbose)
-        best = self._bridge.known(self._best_candidate)
-        if best is not self._run.best:
-            self._run.replace_best(best)
-        return told
 
     def _validation_places(self, count: int) -> list[int]:
         run = self._run
@@ -376,7 +376,7 @@ class PrioritySearch(ResumableSearch):
     def _commit(self, session: Session) -> None:
         run, bridge = self._run, self._bridge
         if self._lines is not None:
-            self._lines.write({each: bridge.states[each] for each in sorted(bridge.changed) if each in bridge.states})
+            self._lines.write({each: bridge.states.get(each) for each in sorted(bridge.changed)})
         bridge.changed.clear()
         super()._commit(session)
         step = run.counts.steps
@@ -384,13 +384,6 @@ class PrioritySearch(ResumableSearch):
             self._tested = step
             run.evaluate([run.best], split="test", repeats=self._reporting.num_test_samples)
             self.logger.log("Test score", run.best.table("test").mean(), step, color="green")
-
-
-def _check_plan(plan: Plan) -> None:
-    """Refuse what a search without acceptance cannot keep to."""
-    for name in ("pinned", "confidence", "on_leak"):
-        if getattr(plan, name) != getattr(Plan, name):
-            raise ValueError(f"{name} must be left as it is: a priority search accepts by the mean of scores alone.")
 
 
 def _copy_of(candidate: ModuleCandidate) -> ModuleCandidate:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from opto.trace.modules import Module
+from opto.trainer.checkpoints import RunFolder, folder_path
 from opto.trainer.outcomes import Outcome
 from opto.trainer.priorities import SearchParameters
 from opto.trainer.saved_searches import Reporting, SavedSearch, begin_anew
@@ -94,8 +94,12 @@ class ResumableSearch(Search):
         self._reporting, self._saved = reporting, None
         if not reporting.save_frequency:
             return {}
-        run_dir = Path(options.get("run_dir") or reporting.run_dir)
-        self._saved = SavedSearch.of(self, guide, train_dataset, {**options, **self._own_options}, run_dir)
+        given = options.get("run_dir")
+        run_dir = folder_path(given or reporting.run_dir)
+        kept = {**options, **self._own_options, **({} if given is None else {"run_dir": run_dir})}
+        self._saved = SavedSearch.of(self, guide, train_dataset, kept, run_dir)
+        if isinstance(given, RunFolder):
+            return {}
         if run_dir == reporting.run_dir and not options.get("resume"):
             begin_anew(run_dir)
         return {"run_dir": run_dir}

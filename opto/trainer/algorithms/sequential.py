@@ -7,6 +7,7 @@ from typing import Any
 from opto.trainer.algorithms.priority_search import PrioritySearch, Rollouts
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.exploration import Samples
+from opto.trainer.plan import Plan
 
 __all__ = ["SequentialSearch", "SequentialUpdate"]
 
@@ -34,6 +35,11 @@ class SequentialUpdate(PrioritySearch):
         "memory_update_frequency": None,
         "short_term_memory_size": 1,
     }
+
+    def _check_plan(self, plan: Plan) -> None:
+        for name in ("pinned", "confidence"):
+            if getattr(plan, name) != getattr(Plan, name):
+                raise ValueError(f"{name} must be left as it is: SequentialUpdate validates nothing.")
 
     def validate(self, candidates: list[ModuleCandidate], samples: Samples, verbose: bool | str = False) -> Rollouts:
         """The candidates without rollouts."""

@@ -10,7 +10,7 @@ from opto.trainer.plan import Plan
 from opto.trainer.run import Run
 from opto.trainer.strategies.verdicts import regressed, settled
 
-__all__ = ["Acceptance", "Always", "OnValidation", "challenge", "drawn_places", "worse_when_pinned"]
+__all__ = ["Acceptance", "Always", "OnValidation", "challenge", "drawn_places", "unregressed", "worse_when_pinned"]
 
 
 class Acceptance(Protocol):
@@ -96,6 +96,18 @@ def challenge(run: Run, candidate: ModuleCandidate, places: Sequence[int], *, ma
     else:
         run.archive.reject(candidate, verdict.words)
     return candidate is run.best
+
+
+def unregressed(run: Run, candidates: Sequence[ModuleCandidate]) -> list[ModuleCandidate]:
+    """Those that are not worse where the plan forbids it; the others are rejected."""
+    kept = []
+    for each in candidates:
+        lost = regressed(run, each)
+        if lost:
+            run.archive.reject(each, worse_when_pinned(lost))
+        else:
+            kept.append(each)
+    return kept
 
 
 def worse_when_pinned(places: Sequence[int]) -> str:

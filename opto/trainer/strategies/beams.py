@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.plan import Plan
 from opto.trainer.run import Run
-from opto.trainer.strategies.acceptance import drawn_places, worse_when_pinned
+from opto.trainer.strategies.acceptance import drawn_places, unregressed
 from opto.trainer.strategies.parents import confidence_bounds, mean_or_lowest
-from opto.trainer.strategies.verdicts import regressed, settled
+from opto.trainer.strategies.verdicts import settled
 
 __all__ = ["Bandit", "Halving", "KeepBest"]
 
@@ -38,7 +38,7 @@ class KeepBest:
         places = drawn_places(run, self.places)
         beam = run.archive.top(self.k, lambda each: mean_or_lowest(run, each))
         run.evaluate([*beam, *candidates], places)
-        allowed = _unregressed(run, candidates)
+        allowed = unregressed(run, candidates)
         ranked = sorted([*beam, *allowed], key=lambda each: (-each.table(run.validation).mean(places), each.number))
         for rank, each in enumerate(ranked, 1):
             if each.status == "proposed":
@@ -71,7 +71,7 @@ class Halving:
 
     def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:
         """The examples of a round hold those of the round before."""
-        left = _unregressed(run, candidates)
+        left = unregressed(run, candidates)
         every = list(run.validation_places())
         order = run.random.sample(every, len(every))
         count = self.first
@@ -125,7 +125,7 @@ class Bandit:
     def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:
         """Accept those that may still be the best after the first examples, and spend evaluations among all."""
         self._score(run, run.best, self.first)
-        allowed = _unregressed(run, candidates)
+        allowed = unregressed(run, candidates)
         for each in allowed:
             self._score(run, each, self.first)
         lower = confidence_bounds(run, -self.exploration)(run.best)
@@ -169,18 +169,6 @@ def _shared_order(run: Run) -> Sequence[int]:
     places = list(run.validation_places())
     random.Random(f"{run.plan.seed}/order").shuffle(places)
     return places
-
-
-def _unregressed(run: Run, candidates: Sequence[ModuleCandidate]) -> list[ModuleCandidate]:
-    """Those that are not worse where the plan forbids it; the others are rejected."""
-    kept = []
-    for each in candidates:
-        lost = regressed(run, each)
-        if lost:
-            run.archive.reject(each, worse_when_pinned(lost))
-        else:
-            kept.append(each)
-    return kept
 
 
 def _beats(run: Run, candidate: ModuleCandidate, places: Sequence[int], max_repeats: int) -> bool:

@@ -10,7 +10,7 @@ from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.evidence import compare
 from opto.trainer.run import Run
 
-__all__ = ["Verdict", "compared", "regressed", "settled"]
+__all__ = ["Verdict", "checked_pinned", "compared", "regressed", "settled"]
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,25 @@ def regressed(run: Run, candidate: ModuleCandidate) -> list[int]:
     Raises:
         ValueError: the plan pins a place that no validation example has.
     """
-    pinned = run.plan.pinned
+    pinned = checked_pinned(run)
     if not pinned:
         return []
-    count = len(run.validation_places())
-    if max(pinned) >= count:
-        raise ValueError(f"pinned must be places of the {count} validation examples, got {max(pinned)}.")
     first = run.archive[0]
     run.evaluate([first, candidate], pinned)
     ours, before = candidate.table(run.validation), first.table(run.validation)
     return [place for place in pinned if ours.mean_at(place) < before.mean_at(place)]
+
+
+def checked_pinned(run: Run) -> tuple[int, ...]:
+    """The places that the plan pins.
+
+    Raises:
+        ValueError: no validation example has one of them.
+    """
+    pinned, count = run.plan.pinned, len(run.validation_places())
+    if pinned and max(pinned) >= count:
+        raise ValueError(f"pinned must be places of the {count} validation examples, got {max(pinned)}.")
+    return pinned
 
 
 def _varies(candidate: ModuleCandidate, split: str, places: Sequence[int]) -> bool:

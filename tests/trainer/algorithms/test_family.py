@@ -78,6 +78,45 @@ def test_each_is_the_same_with_any_number_of_threads_and_after_a_stop(kind: Any,
     assert history(trained(kind, **options, run_dir=tmp_path, resume=True)[1]) == expected
 
 
+UNEVEN = {"inputs": list(range(8)), "infos": [x + more for x, more in enumerate([1, 9, 2, 8, 3, 7, 0, 10])]}
+
+
+@pytest.mark.parametrize("when", [6, 10])
+def test_candidates_that_come_back_begin_with_a_new_optimizer_state(when: int, tmp_path: Path) -> None:
+    """What was dropped from the memory has no state any more, also where the file of a stopped run holds an old one."""
+    options: dict[str, Any] = {"num_steps": 14, "batch_size": 2, "seed": 0, "train_dataset": UNEVEN}
+    expected = history(trained(BeamSearch, **options)[1])
+    trained(BeamSearch, **{**options, "num_steps": when}, run_dir=tmp_path)
+    assert history(trained(BeamSearch, **options, run_dir=tmp_path, resume=True)[1]) == expected
+
+
+@pytest.mark.parametrize("plan", [{"confidence": 0.8}, {"pinned": (1, 4)}, {"confidence": 0.7, "pinned": (0,)}])
+@pytest.mark.parametrize("kind", [each for each in FAMILY if each is not SequentialUpdate])
+def test_each_keeps_to_the_plan_and_is_the_same_after_a_stop(kind: Any, plan: dict[str, Any], tmp_path: Path) -> None:
+    """What must be proved, and must not get worse, does not depend on stops either."""
+    options: dict[str, Any] = {"num_steps": 12, "batch_size": 2, "train_dataset": UNEVEN, "num_proposals": 2, **plan}
+    _, expected = trained(kind, **options)
+    for when in (3, 8):
+        folder = tmp_path / str(when)
+        trained(kind, **{**options, "num_steps": when}, run_dir=folder)
+        assert history(trained(kind, **options, run_dir=folder, resume=True)[1]) == history(expected)
+    first = expected.archive[0].table("train")
+    for each in expected.archive:
+        table = each.table("train")
+        if each.status == "accepted":
+            assert all(table.mean_at(place) >= first.mean_at(place) for place in plan.get("pinned", ()))
+    assert expected.best.status == "accepted"
+    if "confidence" in plan and expected.best.number:
+        assert "against" in expected.best.verdict
+
+
+def test_what_validates_nothing_can_prove_nothing() -> None:
+    """`SequentialUpdate` refuses what it could not keep to."""
+    for plan in ({"confidence": 0.9}, {"pinned": (1,)}):
+        with pytest.raises(ValueError, match="SequentialUpdate validates nothing"):
+            trained(SequentialUpdate, **plan)
+
+
 def test_sequential_search_keeps_the_better_of_two() -> None:
     """Its memory has room for one."""
     algorithm, outcome = trained(SequentialSearch, num_steps=10, batch_size=5)

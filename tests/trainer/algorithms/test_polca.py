@@ -13,6 +13,7 @@ from opto.llm import Budget
 from opto.optimizers import OptoPrimeV2
 from opto.testing import Scripted
 from opto.trace import Module, node
+from opto.trace.registry import GRAPH
 from opto.trainer.algorithms import POLCA, PrioritySearch
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.novelty import EpsilonNet, ValueDistance
@@ -191,6 +192,31 @@ def test_a_summary_survives_a_stop(tmp_path: Path) -> None:
     options["optimizer"] = lambda parameters: OptoPrimeV2(parameters, llm=model)
     trained(num_steps=3, resume=True, **options)
     assert "Lesson 2: larger is better." in model.prompts[0]
+
+
+def test_a_step_that_is_begun_again_does_not_pay_for_its_summary_twice(tmp_path: Path) -> None:
+    """What was answered before the step was cut off is taken from the folder."""
+
+    class Cut(POLCA):
+        def update_memory(self, results: Any, samples: Any) -> None:
+            super().update_memory(results, samples)
+            if self.n_iters == 2:
+                raise RuntimeError("cut off")
+
+    options: dict[str, Any] = {"num_candidates": 1, "num_steps": 2, "run_dir": tmp_path}
+    before, after = Modelled(), Modelled()
+    GRAPH.clear()
+    with pytest.raises(RuntimeError, match="cut off"):
+        trained(kind=Cut, optimizer=lambda parameters: OptoPrimeV2(parameters, llm=before), **options)
+    assert len(before.summaries) == 2
+    GRAPH.clear()  # as in a new process
+    algorithm, outcome = trained(
+        optimizer=lambda parameters: OptoPrimeV2(parameters, llm=after), resume=True, **options
+    )
+    assert outcome.steps == 2
+    assert not after.summaries
+    assert not after.prompts
+    assert algorithm.summary == "Lesson 2: larger is better."
 
 
 def test_a_summary_shows_the_best_and_the_worst() -> None:

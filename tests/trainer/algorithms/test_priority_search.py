@@ -647,7 +647,7 @@ def test_agent_model_optimizer_and_algorithm_pickle() -> None:
         ({"objective_config": "pareto"}, TypeError, "objective_config"),
         ({"num_batches": 0}, ValueError, "num_batches"),
         ({"save_frequency": "always"}, TypeError, "save_frequency"),
-        ({"pinned": (1,)}, ValueError, "pinned"),
+        ({"pinned": (99,)}, ValueError, "pinned"),
         ({"speed": 3}, TypeError, "speed"),
     ],
 )
