@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.fronts import Fronts
 from opto.trainer.objectives import Score
+from opto.trainer.rankings import Ranking
 
 __all__ = ["Archive"]
 
@@ -18,6 +19,7 @@ class Archive:
         accepted: those that were accepted, in the order in which they were.
         touched: by number, those of which something changed in this step.
         scored: the scores of this step: number of the candidate, split, place of the example, score.
+        merges: how many candidates have several parents.
     """
 
     def __init__(self) -> None:
@@ -26,13 +28,16 @@ class Archive:
         self.accepted: list[ModuleCandidate] = []
         self.touched: dict[int, ModuleCandidate] = {}
         self.scored: list[tuple[int, str, int, Score]] = []
+        self.merges = 0
         self._fronts: dict[tuple[str, str], Fronts] = {}
+        self._rankings: dict[str, Ranking] = {}
 
     def add(self, candidate: ModuleCandidate) -> None:
         """Take in a new candidate, which gets its number."""
         candidate.number = len(self._all)
         self._all.append(candidate)
         self._by_key.setdefault(candidate.key, candidate)
+        self.merges += len(candidate.parents) > 1
 
     def accept(self, candidate: ModuleCandidate, verdict: str = "") -> None:
         """Note that a candidate was accepted, and why."""
@@ -40,6 +45,8 @@ class Archive:
         self.accepted.append(candidate)
         for fronts in self._fronts.values():
             fronts.add(candidate)
+        for ranking in self._rankings.values():
+            ranking.add(candidate)
         self.touch(candidate)
 
     def reject(self, candidate: ModuleCandidate, verdict: str) -> None:
@@ -53,6 +60,8 @@ class Archive:
         self.scored.append((candidate.number, split, place, score))
         for fronts in self._fronts.values():
             fronts.scored(candidate, split, place)
+        for ranking in self._rankings.values():
+            ranking.scored(candidate, split)
 
     def touch(self, candidate: ModuleCandidate) -> None:
         """Note that something about a candidate changed."""
@@ -81,8 +90,20 @@ class Archive:
                 found.add(each)
         return found
 
+    def ranking(self, split: str) -> Ranking:
+        """The accepted candidates by their mean scores on a split; made when first asked for, then kept up."""
+        found = self._rankings.get(split)
+        if found is None:
+            found = self._rankings[split] = Ranking(split)
+            for each in self.accepted:
+                found.add(each)
+        return found
+
     def top(self, count: int, score: Callable[[ModuleCandidate], float]) -> list[ModuleCandidate]:
-        """The accepted candidates with the highest scores, the best first; of equal ones the older."""
+        """The accepted candidates with the highest scores, the best first; of equal ones the older.
+
+        All are looked at; where it is the mean that counts, `ranking` is faster.
+        """
         return sorted(self.accepted, key=lambda each: (-score(each), each.number))[:count]
 
     def __iter__(self) -> Iterator[ModuleCandidate]:

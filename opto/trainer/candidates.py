@@ -149,6 +149,11 @@ class ModuleCandidate:
     # ---- identity
 
     @property
+    def birth(self) -> int:
+        """Its place among all candidates that this process made, by which they are ordered."""
+        return self._birth
+
+    @property
     def key(self) -> str:
         """A text that is the same for the same values."""
         if self._key is None:

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.objectives import ObjectiveConfig, apply_minimize, normalize_score
+from opto.trainer.standings import Standings
 
 __all__ = ["KINDS", "Fronts"]
 
@@ -18,9 +19,10 @@ class Fronts:
     """The candidates that none beats, for each of many keys: GEPA's fronts (arXiv 2507.19457, section 3.3).
 
     A candidate holds a key if no accepted candidate has a higher score there; those that tie hold it together. Which
-    keys a candidate holds is one integer, a bit for each key, so that 1,000 candidates on hundreds of examples are
-    pruned in about a millisecond. A new score costs constant time, but where the holder of a key gets worse, all
-    candidates are looked at again for this key.
+    keys a candidate holds is one integer, a bit for each key. All are kept in the order of their estimates, and what is
+    asked is answered from the best on, until each key is held: so it takes no longer with many candidates, but where a
+    key is held by none of the better ones. A new score costs a bisection, but where the only holder of a key gets
+    worse, all candidates are looked at again for this key.
 
     Where fronts are over examples, a candidate that was not run on one is taken to be there what its first parent is:
     it was made to be better elsewhere. So one that was run on a few examples competes with those that were run on all.
@@ -49,6 +51,8 @@ class Fronts:
         self._owned: dict[int, int] = {}
         self._sums: dict[int, float] = {}
         self._known: dict[int, int] = {}
+        self._moved: set[int] = set()  # those whose rank may have changed
+        self._ranked = Standings()
 
     # ---- what changes
 
@@ -89,7 +93,7 @@ class Fronts:
     def leader(self) -> ModuleCandidate | None:
         """The candidate with the highest estimate; None where nothing is known. Of equals, see `counts`."""
         self._refresh()
-        best = min(self._known, key=self._rank, default=None)
+        best = self._ranked.first
         return None if best is None else self._members[best]
 
     def holders(self) -> dict[Hashable, list[int]]:
@@ -150,8 +154,12 @@ class Fronts:
                     if number not in self._own[bit]:
                         self._own[bit].add(number)
                         self._owned[number] = self._owned.get(number, 0) + 1
+                        self._moved.add(number)
                     self._put(bit, number, score)
                     self._hand_down(bit, number, score)
+        moved, self._moved = self._moved, set()
+        for number in moved:
+            self._ranked.put(number, self._rank(number))
 
     def _entries(self, candidate: ModuleCandidate, place: int) -> Iterable[tuple[Hashable, float]]:
         """The keys and scores of a candidate at one example."""
@@ -199,10 +207,15 @@ class Fronts:
         if before == score:
             return
         self._scores[bit][number] = score
+        self._moved.add(number)
         self._sums[number] = self._sums.get(number, 0.0) + score - (before or 0.0)
         self._known[number] = self._known.get(number, 0) + (before is None)
         if before is not None and score < before and number in self._held[bit]:
-            self._hold(bit, max(self._scores[bit].values()))
+            if len(self._held[bit]) == 1:
+                self._hold(bit, max(self._scores[bit].values()))
+            else:
+                self._held[bit].discard(number)
+                self._masks[number] &= ~(1 << bit)
         elif not self._held[bit] or score > self._tops[bit]:
             self._hold(bit, score, [number])
         elif score == self._tops[bit]:
@@ -234,16 +247,22 @@ class Fronts:
             self._masks[number] = self._masks.get(number, 0) | 1 << bit
 
     def _pruned(self) -> dict[int, int]:
-        """The masks of those that stay when the dominated ones are taken away, the worst first."""
-        holding = [number for number, mask in self._masks.items() if mask]
-        ranked = sorted(holding, key=self._rank)
-        better = [0]  # what is held by those before it
-        for number in ranked:
-            better.append(better[-1] | self._masks[number])
-        staying, worse = [], 0
-        for place in range(len(ranked) - 1, -1, -1):
-            mask = self._masks[ranked[place]]
-            if mask & ~(better[place] | worse):
-                staying.append(ranked[place])
+        """The masks of those that stay when the dominated ones are taken away, the worst first.
+
+        Only the best holder of a key can stay: all others are dominated by those before them.
+        """
+        every = (1 << len(self._names)) - 1
+        best, held = [], 0
+        for number in self._ranked:
+            mask = self._masks.get(number, 0)
+            if mask & ~held:
+                best.append((number, mask, held))
+                held |= mask
+                if held == every:
+                    break
+        staying, worse = {}, 0
+        for number, mask, better in reversed(best):
+            if mask & ~(better | worse):
+                staying[number] = mask
                 worse |= mask
-        return {number: self._masks[number] for number in staying}
+        return staying

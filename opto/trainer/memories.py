@@ -70,6 +70,7 @@ class HeapMemory:
     def memory(self, pairs: list[Any]) -> None:
         self._pairs = pairs
         self._inside = Counter(id(item) for _, item in pairs)
+        self._changed: dict[int, Any] | None = None
 
     @property
     def size(self) -> float:
@@ -104,6 +105,7 @@ class HeapMemory:
         entry.arrival = self._arrivals = self._arrivals + 1
         self._pairs.insert(bisect_right(self._pairs, entry), entry)
         self._inside[id(item)] += 1
+        self._note(item)
         return self._taken(-1)[1] if len(self._pairs) > self._size else None
 
     def pop(self) -> tuple[float, Any]:
@@ -130,6 +132,15 @@ class HeapMemory:
         place = next(place for place, (_, kept) in enumerate(self._pairs) if kept is item)
         return -self._taken(place)[0]
 
+    def changes(self) -> list[Any] | None:
+        """What came or went since this was last asked, for one that keeps an index of what is here.
+
+        Returns:
+            Items that are here now, or not any more; None where all may be others.
+        """
+        changed, self._changed = self._changed, {}
+        return None if changed is None else list(changed.values())
+
     def reset(self) -> None:
         """Forget everything."""
         self.memory = []
@@ -144,14 +155,19 @@ class HeapMemory:
         self._inside[id(pair[1])] -= 1
         if not self._inside[id(pair[1])]:
             del self._inside[id(pair[1])]
+        self._note(pair[1])
         return pair
+
+    def _note(self, item: Any) -> None:
+        if self._changed is not None:
+            self._changed[id(item)] = item
 
     def __contains__(self, item: object) -> bool:
         """Whether the item itself is kept, not merely an equal one."""
         return id(item) in self._inside
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_inside"}
+        return {name: value for name, value in vars(self).items() if name not in ("_inside", "_changed")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

@@ -50,9 +50,10 @@ class ValueDistance:
         mine, its = canonical(one), canonical(other)
         if mine == its:
             return 0.0
-        return min(1.0, max(0.0, 1.0 - float(self._vector(mine) @ self._vector(its))))
+        return min(1.0, max(0.0, 1.0 - float(self.vector(mine) @ self.vector(its))))
 
-    def _vector(self, text: str) -> NDArray[np.float64]:
+    def vector(self, text: str) -> NDArray[np.float64]:
+        """The counts of a text, of length 1, or 0 where it has no words."""
         if text not in self._vectors:
             if len(self._vectors) >= _MOST_VECTORS:
                 self._vectors.clear()

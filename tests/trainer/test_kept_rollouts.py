@@ -271,7 +271,7 @@ def _seen(agent, rollouts):
             try:
                 optimizer.propose()
             except Exception:
-                texts.append(optimizer.llm.requests)
+                texts.append(sorted(optimizer.llm.requests, key=repr))  # threads send them in any order
     for each in rollouts:
         texts += [each.score, each.feedback, repr(each.target)]
         texts += [told(each.target)]

@@ -11,6 +11,7 @@ from opto.trainer.loggers import BaseLogger
 from opto.trainer.outcomes import Outcome
 from opto.trainer.plan import Plan
 from opto.trainer.search import Search, Workload
+from opto.trainer.strategies.acceptance import drawn_places
 from opto.trainer.strategies.beams import Bandit, KeepBest
 from opto.trainer.strategies.parents import UCB, TopK
 from opto.trainer.strategies.screening import Distinct
@@ -45,7 +46,7 @@ class Beam(Search):
         validation: int | None = None,
         max_repeats: int = 1,
     ) -> None:
-        self.width = width
+        self.width, self.validation = width, validation
         super().__init__(
             agent,
             optimizer,
@@ -60,11 +61,12 @@ class Beam(Search):
         """As in `Search`, with as many parents as the beam is wide."""
         work, width = super().workload(plan, compared), self.width
         most = work.evaluations[1] + (width - 1) * plan.batch_size
-        return Workload((work.evaluations[0], most), (0, width * plan.num_proposals), work.before)
+        before = work.before if self.validation is None else min(self.validation, compared)
+        return Workload((work.evaluations[0], most), (0, width * plan.num_proposals), before)
 
     def begin(self) -> None:
-        """Score the initial values."""
-        self._run.evaluate([self._run.best], None)
+        """Score the initial values, on as many validation examples as candidates are compared on in a step."""
+        self._run.evaluate([self._run.best], drawn_places(self._run, self.validation))
 
 
 class UCBSearch(Search):

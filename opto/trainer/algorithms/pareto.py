@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from opto.trainer.algorithms.priority_search import PrioritySearch
 from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.example_wins import ExampleWins
+from opto.trainer.memory_indices import MemoryIndex, indices_of
 
 __all__ = ["ParetobasedPS", "best_on_examples"]
 
@@ -18,17 +21,18 @@ class ParetobasedPS(PrioritySearch):
     the memory is explored by priority when there is room.
     """
 
+    _indices: tuple[MemoryIndex[ExampleWins], ...] = ()
+
     def explore(self, **kwargs: Any) -> tuple[list[ModuleCandidate], list[float], dict[str, Any]]:
         """The best candidate, then those of the front drawn by lot, then others by priority."""
         self._memories.merge(self.n_iters)
         memory, run = self.memory, self._run
         first = self._best_candidate if self.use_best_candidate_to_explore else None
-        wins = best_on_examples([each for _, each in memory if each is not first], run.validation)
+        pool = self._wins_without(first)
         drawn: list[tuple[float, ModuleCandidate]] = []
-        while wins and len(drawn) < self.num_candidates - 1:
-            pool = sorted(wins)
-            chosen = run.random.choices(pool, weights=[wins[each] for each in pool])[0]
-            del wins[chosen]
+        while pool and len(drawn) < self.num_candidates - 1:
+            [place] = run.random.choices(range(len(pool)), weights=[wins for _, wins in pool])
+            chosen, _ = pool.pop(place)
             priority = memory.remove(chosen)
             assert priority is not None
             drawn.append((priority, chosen))
@@ -45,6 +49,18 @@ class ParetobasedPS(PrioritySearch):
         priorities[head:head] = [priority for priority, _ in drawn]
         return candidates, priorities, told
 
+    def _wins_without(self, first: ModuleCandidate | None) -> list[tuple[ModuleCandidate, int]]:
+        """On how many examples each in the memory is the best, the candidate that is explored anyway left out."""
+        self._indices = indices_of(self._memories.all, self._indices, partial(ExampleWins, self._run.validation))
+        [index] = [each for each in self._indices if each.memory is self.memory]
+        wins = index.refreshed()
+        wins.without(first)
+        return wins.counts()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Indices are made anew."""
+        return {**super().__getstate__(), "_indices": ()}
+
 
 def best_on_examples(candidates: list[ModuleCandidate], split: str) -> dict[ModuleCandidate, int]:
     """On how many examples each candidate has the highest score; those on none are left out.
@@ -53,15 +69,7 @@ def best_on_examples(candidates: list[ModuleCandidate], split: str) -> dict[Modu
         candidates: with scores in their `table(split)`.
         split: of the data.
     """
-    best: dict[int, float] = {}
+    wins = ExampleWins(split)
     for each in candidates:
-        table = each.table(split)
-        for place in table:
-            best[place] = max(best.get(place, table.mean_at(place)), table.mean_at(place))
-    wins: dict[ModuleCandidate, int] = {}
-    for each in candidates:
-        table = each.table(split)
-        count = sum(table.mean_at(place) == best[place] for place in table)
-        if count:
-            wins[each] = count
-    return wins
+        wins.put(each)
+    return dict(wins.counts())

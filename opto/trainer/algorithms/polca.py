@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from opto.errors import BudgetExceededError, ModelError, ReplayError
@@ -11,7 +12,9 @@ from opto.trainer import prompts
 from opto.trainer.algorithms.priority_search import PrioritySearch, Rollouts
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.exploration import Samples
-from opto.trainer.novelty import EpsilonNet
+from opto.trainer.memory_indices import MemoryIndex, indices_of
+from opto.trainer.neighbours import Neighbours
+from opto.trainer.novelty import EpsilonNet, ValueDistance
 from opto.trainer.outcomes import Outcome
 from opto.trainer.priorities import scalar, standing
 from opto.trainer.summaries import Summarizer
@@ -39,6 +42,7 @@ class POLCA(PrioritySearch):
     _net: EpsilonNet
     _summarizer: Summarizer | None = None
     _every = 1
+    _indices: tuple[MemoryIndex[Neighbours], ...] = ()
 
     def train(
         self,
@@ -81,14 +85,14 @@ class POLCA(PrioritySearch):
 
     def validate(self, candidates: list[ModuleCandidate], samples: Samples, verbose: bool | str = False) -> Rollouts:
         """As in `PrioritySearch`, without the candidates that are too near to others."""
-        inside = {id(each): each for each in self._memories.candidates()}
-        inside.update((id(each.candidate), each.candidate) for each in samples.taken)
+        besides = {id(each.candidate): each.candidate for each in samples.taken}
         kept: list[ModuleCandidate] = []
         for each in self._bridge.distinct(candidates):
-            near = None if id(each) in inside else self._net.too_near(each, inside.values())
+            known = id(each) in besides or self._keeps(each)
+            near = None if known else self._net.too_near(each, [*self._nearby(each), *besides.values()])
             if near is None:
                 kept.append(each)
-                inside[id(each)] = each
+                besides[id(each)] = each
             else:
                 why = (
                     f"its distance from candidate {near[1].number} is {near[0]:.2g}, no more than {self._net.epsilon:g}"
@@ -120,6 +124,18 @@ class POLCA(PrioritySearch):
         """Remember what `state_dict` told."""
         super().load_state_dict(state)
         self.summary = state["summary"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Indices are made anew."""
+        return {**super().__getstate__(), "_indices": ()}
+
+    def _nearby(self, candidate: ModuleCandidate) -> list[ModuleCandidate]:
+        """Those in the memory that may be too near to a candidate; all where only a given function knows."""
+        distance, memories = self._net.distance, self._memories.all
+        if type(distance) is not ValueDistance:
+            return self._memories.candidates()
+        self._indices = indices_of(memories, self._indices, partial(Neighbours, distance))
+        return [near for each in self._indices for near in each.refreshed().within(candidate, self._net.epsilon)]
 
     def _made_summarizer(self, model: Any) -> Summarizer | None:
         if model is None:

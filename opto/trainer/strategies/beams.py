@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import islice
 
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.plan import Plan
 from opto.trainer.run import Run
 from opto.trainer.strategies.acceptance import drawn_places, unregressed
-from opto.trainer.strategies.parents import confidence_bounds, mean_or_lowest
+from opto.trainer.strategies.parents import confidence_bounds
 from opto.trainer.strategies.verdicts import settled
 
 __all__ = ["Bandit", "Halving", "KeepBest"]
@@ -36,7 +38,7 @@ class KeepBest:
     def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:
         """Score the candidates and those kept so far on the same examples; the best `k` of all stay."""
         places = drawn_places(run, self.places)
-        beam = run.archive.top(self.k, lambda each: mean_or_lowest(run, each))
+        beam = run.archive.ranking(run.validation).top(self.k)
         run.evaluate([*beam, *candidates], places)
         allowed = unregressed(run, candidates)
         ranked = sorted([*beam, *allowed], key=lambda each: (-each.table(run.validation).mean(places), each.number))
@@ -144,30 +146,32 @@ class Bandit:
         if self._spent_in == (id(run), run.counts.steps):
             return
         self._spent_in = id(run), run.counts.steps
+        ranking = run.archive.ranking(run.validation)
         for _ in range(self.rounds):
             upper = confidence_bounds(run, self.exploration)
-            arms = run.archive.top(self.capacity, upper)
+            arms = ranking.top_bounds(self.capacity, upper)
             open_ones = [each for each in arms if len(each.table(run.validation)) < len(run.validation_places())]
             if not open_ones or arms[0] not in open_ones:  # the best mean is known, and above all other bounds
                 break
             self._score(run, arms[0], self.batch)
-        top = run.archive.top(1, confidence_bounds(run, -self.exploration))[0]
+        top = ranking.top_bounds(1, confidence_bounds(run, -self.exploration))[0]
         if top is not run.best and run.score(top) > run.score(run.best):
             run.replace_best(top)
 
     def _score(self, run: Run, candidate: ModuleCandidate, count: int) -> None:
         """Score a candidate on the next examples of its own, in an order that all candidates of a run share."""
         table = candidate.table(run.validation)
-        waiting = [place for place in _shared_order(run) if place not in table]
-        run.evaluate([candidate], waiting[: max(0, min(count, len(waiting)))])
+        order = _shared_order(run.plan.seed, len(run.validation_places()))
+        run.evaluate([candidate], list(islice((place for place in order if place not in table), count)))
 
 
-def _shared_order(run: Run) -> Sequence[int]:
-    """The validation examples in an order that depends on the seed alone, so that candidates see the same ones."""
+@lru_cache(maxsize=4)
+def _shared_order(seed: int, count: int) -> Sequence[int]:
+    """So many validation examples in an order that depends on the seed alone, so that candidates see the same ones."""
     import random
 
-    places = list(run.validation_places())
-    random.Random(f"{run.plan.seed}/order").shuffle(places)
+    places = list(range(count))
+    random.Random(f"{seed}/order").shuffle(places)
     return places
 
 

@@ -20,7 +20,6 @@ __all__ = [
     "TopK",
     "confidence_bounds",
     "draw_by_weight",
-    "mean_or_lowest",
 ]
 
 
@@ -69,7 +68,7 @@ class TopK:
 
     def pick(self, run: Run) -> list[ModuleCandidate]:
         """The best first; of equal ones the older."""
-        return run.archive.top(self.k, lambda each: mean_or_lowest(run, each))
+        return run.archive.ranking(run.validation).top(self.k)
 
 
 class EpsilonGreedy:
@@ -108,7 +107,7 @@ class UCB:
     def pick(self, run: Run) -> list[ModuleCandidate]:
         """Those with the highest bounds first; of equal ones the older."""
         bound = confidence_bounds(run, self.exploration)
-        return run.archive.top(self.k, bound)
+        return run.archive.ranking(run.validation).top_bounds(self.k, bound)
 
 
 class ParetoParents:
@@ -145,7 +144,7 @@ def confidence_bounds(run: Run, exploration: float) -> Callable[[ModuleCandidate
         exploration: how much what is not known counts; a negative number gives lower bounds.
     """
     split, every = run.validation, len(run.validation_places())
-    total = sum(len(each.table(split)) for each in run.archive.accepted)
+    total = run.archive.ranking(split).examples
     low, high = run.plan.score_range or (0.0, 1.0)
     spread = (high - low) / 2 if math.isfinite(high - low) else 0.5
 
@@ -170,12 +169,6 @@ def draw_by_weight(run: Run, weights: dict[int, float], count: int) -> list[int]
         drawn.append(found)
         del left[found]
     return drawn
-
-
-def mean_or_lowest(run: Run, candidate: ModuleCandidate) -> float:
-    """The mean score of a candidate on validation examples; minus infinity where it has none."""
-    score = run.score(candidate)
-    return -math.inf if math.isnan(score) else score
 
 
 def _positive(name: str, number: int) -> int:

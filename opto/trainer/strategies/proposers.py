@@ -96,7 +96,7 @@ class Merge:
         archive = run.archive
         if not self.eager and archive.accepted[-1].step != run.counts.steps:
             return []
-        if self.most is not None and sum(len(each.parents) > 1 for each in archive) >= self.most:
+        if self.most is not None and archive.merges >= self.most:
             return []
         counts = archive.fronts(run.validation).counts()
         for _ in range(self.tries if len(counts) > 1 else 0):
