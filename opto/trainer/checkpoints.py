@@ -83,6 +83,10 @@ class RunFolder:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def __fspath__(self) -> str:
+        """The path, so that algorithms which keep files of their own in the folder find it."""
+        return os.fspath(self.path)
+
     @property
     def begun(self) -> bool:
         """Whether it holds a run."""

@@ -17,6 +17,7 @@ from opto.trainer.assembling import Given, assemble
 from opto.trainer.executors import process_pool
 from opto.trainer.guides import ExactMatch
 from opto.trainer.loggers import BaseLogger
+from opto.trainer.parts import ALGORITHMS
 from tests.trainer.counting import DATA, Nudge, closeness, cutter
 
 
@@ -452,3 +453,24 @@ def test_budget_pays_for_looking_for_parameters():
 
     with pytest.raises(BudgetExceededError):
         trained(program, budget={"calls": 0})
+
+
+@pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS.names() if name != "FewShotSearch"])
+def test_folder_for_every_algorithm(algorithm, tmp_path):
+    """Each algorithm that has a name saves its run, whose outcome can be read again."""
+    further = {"algorithm": algorithm, "num_steps": 2, **({"summarizer": None} if algorithm == "POLCA" else {})}
+    program = cutter()
+    optimizer = Nudge(program.parameters())
+    outcome = trained(program, optimizer=optimizer, run_dir=tmp_path / "run", **further)
+    parts = {"model": program, "guide": closeness, "optimizer": optimizer, "logger": Kept()}
+    again = opto.resume(tmp_path / "run", **parts)
+    assert outcome.steps == again.steps == 2
+    assert (again.evaluations, len(again.archive)) == (outcome.evaluations, len(outcome.archive))
+
+
+def test_folder_of_a_saved_priority_search(tmp_path):
+    """`run_dir` and `save_frequency` go together."""
+    kept = {"save_frequency": 1, "save_path": tmp_path / "saved"}
+    outcome = trained(cutter(), algorithm="PrioritySearch", run_dir=tmp_path / "run", num_steps=2, **kept)
+    assert outcome.steps == 2
+    assert (tmp_path / "saved" / "algo.pkl").exists()

@@ -98,7 +98,7 @@ class ResumableSearch(Search):
         self._saved = SavedSearch.of(self, guide, train_dataset, {**options, **self._own_options}, run_dir)
         if run_dir == reporting.run_dir and not options.get("resume"):
             begin_anew(run_dir)
-        return {"run_dir": run_dir}
+        return {"run_dir": options.get("run_dir") or run_dir}
 
     def _initialize_search_parameters(self, **parameters: Any) -> None:
         raise NotImplementedError
