@@ -234,7 +234,12 @@ class RunFolder:
         run.loader.load_state_dict(state["loader"])
         run.usage = Totals.from_dict(state["usage"])
         for stage, kept in zip(run.stages.first(len(state["optimizers"])), state["optimizers"], strict=False):
-            stage.optimizer.load_state_dict(kept)
+            try:
+                stage.optimizer.load_state_dict(kept)
+            except ValueError as error:
+                raise ValueError(
+                    f"optimizer must be one like that of the run in {os.fspath(self.path)!r}: {error}"
+                ) from error
 
 
 _open: weakref.WeakSet[RunFolder] = weakref.WeakSet()
