@@ -158,7 +158,7 @@ class Optimizer:
             What `Node.backward` returns: a picture if `visualize=True`, else None.
         """
         if not isinstance(node, Node):
-            raise TypeError(f"node must be a Node, the output of a traced computation, got {node!r}.")
+            raise TypeError(f"node must be a Node, what bundled functions (@bundle()) return, got {node!r:.40}.")
         said = feedback._data if isinstance(feedback, Node) else feedback
         return node.backward(said, propagator=self.propagator, **kwargs)
 

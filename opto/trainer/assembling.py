@@ -209,6 +209,8 @@ def _split(kind: type[Any], made_already: bool, options: Mapping[str, Any]) -> t
         elif name in of_train or open_to_others:
             training[name] = value
         else:
+            if name == "resume":
+                raise TypeError("train has no option 'resume': go on with a run by opto.resume(run_dir).")
             known = {*of_train, *([] if made_already else of_constructor)}
             raise TypeError(f"train has no option {name!r} with {kind.__name__}.{closest(name, known)}")
     return making, training

@@ -83,6 +83,10 @@ class RunFolder:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def __fspath__(self) -> str:
+        """The path, so that algorithms which keep files of their own in the folder find it."""
+        return os.fspath(self.path)
+
     @property
     def begun(self) -> bool:
         """Whether it holds a run."""
@@ -230,7 +234,12 @@ class RunFolder:
         run.loader.load_state_dict(state["loader"])
         run.usage = Totals.from_dict(state["usage"])
         for stage, kept in zip(run.stages.first(len(state["optimizers"])), state["optimizers"], strict=False):
-            stage.optimizer.load_state_dict(kept)
+            try:
+                stage.optimizer.load_state_dict(kept)
+            except ValueError as error:
+                raise ValueError(
+                    f"optimizer must be one like that of the run in {os.fspath(self.path)!r}: {error}"
+                ) from error
 
 
 def folder_path(folder: RunFolder | str | os.PathLike[str]) -> Path:

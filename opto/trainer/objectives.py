@@ -191,8 +191,8 @@ def to_scalar_score(score: Any, config: ObjectiveConfig | None = None) -> float:
     if isinstance(score, Mapping):
         if config is None:
             raise ValueError(
-                f"score is a dict ({', '.join(map(str, score))}) but ObjectiveConfig is None: "
-                "give one that says how to make a number of it."
+                f"score is a dict ({', '.join(map(str, score))}) but ObjectiveConfig is None: in training, "
+                "objective_config=ObjectiveConfig(mode='weighted') makes a number of it, for example."
             )
         return score_dict_to_scalar(to_score_dict(score), config)
     number = number_of(score)

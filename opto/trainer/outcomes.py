@@ -72,8 +72,9 @@ class Outcome:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.stopped}: {self.steps} steps, {self.evaluations} evaluations, {len(self.archive)} candidates",
-            f"score {self.start:.4g} -> {self.score:.4g} (candidate {self.best.number}: {self.best.verdict})",
+            f"{self.stopped}: {_counted(self.steps, 'step')}, {_counted(self.evaluations, 'evaluation')}, "
+            f"{_counted(len(self.archive), 'candidate')}",
+            f"score {_number(self.start)} -> {_number(self.score)} (candidate {self.best.number}: {self.best.verdict})",
         ]
         if self.held_out is not None:
             lines.append(f"held-out score {self.held_out}")
@@ -82,3 +83,11 @@ class Outcome:
         if self.best.leaks:
             lines.append(f"it copies training examples: {'; '.join(self.best.leaks)}")
         return "\n".join([*lines, *self.notes])
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _number(score: float) -> str:
+    return "unknown" if math.isnan(score) else f"{score:.4g}"

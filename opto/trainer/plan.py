@@ -26,7 +26,7 @@ class Plan:
             no pass is begun that would take more. Those on held-out examples, at the end, come besides.
         target_score: the run ends when the best candidate has this mean score.
         patience: the run ends after so many steps without a better candidate.
-        batch_size: how many examples each candidate is run on for feedback.
+        batch_size: how many examples each candidate is run on for feedback; all, where there are fewer.
         num_proposals: how many candidates each parent gets in a step.
         seed: of everything that is drawn.
         pinned: places of validation examples on which no accepted candidate may be worse than the first one.

@@ -13,6 +13,7 @@ from opto.llm.ambient import collecting
 from opto.llm.totals import Totals
 from opto.optimizers import Optimizer
 from opto.optimizers.joint import propose_jointly
+from opto.optimizers.updates import same_value
 from opto.trainer.archive import Archive
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.data import Data
@@ -103,7 +104,8 @@ class Run:
         self.counts = Counts()
         self.usage = Totals()
         places = range(len(data.train))
-        self.loader = DataLoader({"inputs": places, "infos": places}, plan.batch_size, seed=plan.seed)
+        size = min(plan.batch_size, len(places))  # no example comes twice in a minibatch
+        self.loader = DataLoader({"inputs": places, "infos": places}, size, seed=plan.seed)
         self.random = random.Random(f"{plan.seed}/0")
         self.parents: list[ModuleCandidate] = []
         self.minibatch: list[int] = []
@@ -326,10 +328,12 @@ class Run:
         if isinstance(outcome, Exception):
             self.errors.append(outcome)
             return None
-        if not outcome:
+        values = {} if not outcome else sample.stage.translated(outcome)
+        before = sample.candidate.update_dict
+        if all(same_value(before[each], value) for each, value in values.items()):
             return None
         reason = f"reflection on {len(sample.rollouts)} examples of candidate {sample.candidate.number}"
-        return self.new(sample.stage.translated(outcome), parents=[sample.candidate], reason=reason)
+        return self.new(values, parents=[sample.candidate], reason=reason)
 
     def _judging(self) -> Any:
         return "metric" if self.plan.objective_config is None else "scores"

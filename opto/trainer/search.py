@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -27,7 +28,7 @@ from opto.trainer.plan import Plan
 from opto.trainer.results import ResultCache
 from opto.trainer.rollouts import Evaluator
 from opto.trainer.run import Exhausted, Run
-from opto.trainer.session import Session
+from opto.trainer.session import Session, compared_with
 from opto.trainer.stages import Stages
 from opto.trainer.strategies.acceptance import Acceptance, OnValidation
 from opto.trainer.strategies.examples import ExampleSelector, Minibatch
@@ -201,10 +202,12 @@ class Search(Trainer):
             journal = None if folder is None else folder.journal
             self.run = run = Run(Stages(self.agent, self.optimizer), guide, data, plan, evaluator, journal)
             self._numbers = GRAPH.numbers()
+            self._began: dict[str, str] = {}
             session = Session(folder, around, interrupts, {**plan.limits, **around.limits})
             if folder is not None and folder.begun:
                 session.known = self._restored(folder, session)
             self._program = self._identified()
+            self._began = compared_with(self._began, {"model": self._program, "guide": _seen(run.guide)})
             if session.known is None:
                 around.recorded(stack, folder)
             stack.enter_context(paying(around.budget))
@@ -293,7 +296,8 @@ class Search(Trainer):
             self.logger.log("Best score", score, run.counts.steps, color="green")
 
     def _about(self) -> dict[str, Any]:
-        return {"numbers": self._numbers, "strategies": self._strategy_states()}
+        name = type(self).__name__
+        return {"algorithm": name, "numbers": self._numbers, "strategies": self._strategy_states(), "seen": self._began}
 
     def _tell(self) -> None:
         if heard():
@@ -341,8 +345,14 @@ class Search(Trainer):
         run, ended = self._run, folder.ended
         over = ended is not None and ended["limits"] == session.limits
         about = folder.restore(run, ended=over)
-        self._numbers = dict(about["numbers"])
+        self._numbers, self._began = dict(about["numbers"]), dict(about.get("seen", {}))
         for name, part in self._strategies().items():
+            if name not in about["strategies"]:
+                raise ValueError(
+                    f"algorithm must be the one of the run in {os.fspath(folder.path)!r}, "
+                    f"{about.get('algorithm', 'which is another')}: {type(self).__name__} does not know what it needs. "
+                    "Begin a new run in another folder to change it."
+                )
             part.load_state_dict(about["strategies"][name])
         return Outcome.of(run, ended["reason"], notes=tuple(ended["notes"])) if over and ended is not None else None
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from opto.errors import OptoWarning
 from opto.trainer.checkpoints import RunFolder
 from opto.trainer.interrupts import Interrupts
 from opto.trainer.outcomes import Outcome
 from opto.trainer.run import Run
 from opto.trainer.surroundings import Surroundings
 
-__all__ = ["Session"]
+__all__ = ["Session", "compared_with"]
 
 
 @dataclass
@@ -52,3 +54,20 @@ class Session:
         """Save what was spent since the last step."""
         if self.folder is not None:
             self.folder.note_spent(self.around.budget)
+
+
+def compared_with(began: Mapping[str, str], seen: dict[str, str]) -> dict[str, str]:
+    """Warn of parts that are others than when the run began; scores from before are kept all the same.
+
+    Args:
+        began: fingerprints of parts by name, those of the beginning; {} at the beginning.
+        seen: those of now, which are returned.
+    """
+    for name in [each for each in seen if began.get(each, seen[each]) != seen[each]]:
+        warnings.warn(
+            f"{name} was changed since the run began: scores from before are compared with those of now. Where they "
+            "must not be, begin a new run in another folder.",
+            OptoWarning,
+            stacklevel=2,
+        )
+    return seen

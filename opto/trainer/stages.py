@@ -37,8 +37,19 @@ class Stage:
         assign(self.parameters, [candidate.update_dict[each] for each in self.originals])
 
     def translated(self, values: dict[ParameterNode[Any], Any]) -> dict[ParameterNode[Any], Any]:
-        """Values of parameters here as values of the original ones."""
+        """Values of parameters here as values of the original ones.
+
+        Raises:
+            ValueError: a parameter that is none of those here.
+        """
         names = {id(here): original for here, original in zip(self.parameters, self.originals, strict=True)}
+        foreign = [each.py_name for each in values if id(each) not in names]
+        if foreign:
+            known = ", ".join(each.py_name for each in self.originals)
+            raise ValueError(
+                f"{type(self.optimizer).__name__} proposed a value for {foreign[0]}, which is no parameter of this "
+                f"program here: it may change {known}, and must take them from its own `parameters` in each step."
+            )
         return {names[id(each)]: value for each, value in values.items()}
 
     def standing_for(self, originals: Iterable[ParameterNode[Any]]) -> list[ParameterNode[Any]]:

@@ -14,9 +14,10 @@ from opto.runs import listening
 from opto.trainer.checkpoints import RunFolder
 from opto.trainer.plan import Plan
 from opto.trainer.progress import Progress
+from opto.trainer.progress.progress import MODES
 from opto.trainer.results import ResultCache
 
-__all__ = ["Surroundings", "as_budget"]
+__all__ = ["Surroundings", "as_budget", "checked_folder"]
 
 
 @dataclass
@@ -38,6 +39,14 @@ class Surroundings:
         for name in ("resume", "record"):
             if not isinstance(getattr(self, name), bool):
                 raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}.")
+        if self.cache is not None and not isinstance(self.cache, ResultCache):
+            raise TypeError(f"cache must be an opto.trainer.results.ResultCache or None, got {self.cache!r}.")
+        if self.progress is not None and not isinstance(self.progress, Progress) and self.progress not in MODES:
+            raise ValueError(
+                f"progress must be one of {', '.join(map(repr, MODES))}, a Progress or None, got {self.progress!r}."
+            )
+        if not isinstance(self.run_dir, RunFolder):
+            checked_folder(self.run_dir)
 
     @classmethod
     def names(cls) -> set[str]:
@@ -105,3 +114,18 @@ def as_budget(budget: Any) -> Budget | None:
     if unknown:
         raise TypeError(f"budget has no limit {unknown[0]!r}: it has usd, tokens, calls and seconds.")
     return Budget(**budget)
+
+
+def checked_folder(run_dir: Any) -> None:
+    """Refuse what names no folder.
+
+    Raises:
+        TypeError: it is no path.
+        ValueError: it is an empty one, which would be the folder that the process happens to be in.
+    """
+    if run_dir is None:
+        return
+    if not isinstance(run_dir, (str, os.PathLike)):
+        raise TypeError(f"run_dir must be the path of a folder or None, got {run_dir!r}.")
+    if os.fspath(run_dir) == "":
+        raise ValueError("run_dir must name a folder, got ''; give '.' for the current one, None to keep nothing.")

@@ -33,6 +33,7 @@ class Trainer:
 
     Raises:
         TypeError: `agent` is no `Module`, or `logger` no logger.
+        ValueError: `num_threads` is no number of threads.
     """
 
     def __init__(self, agent: Module, num_threads: int | None = None, logger: BaseLogger | None = None) -> None:
@@ -43,6 +44,8 @@ class Trainer:
             )
         if logger is not None and not callable(getattr(logger, "log", None)):
             raise TypeError(f"logger must have a method log(name, data, step), got {logger!r}.")
+        if num_threads is not None and (type(num_threads) is not int or num_threads < 1):
+            raise ValueError(f"num_threads must be an integer >= 1 or None, got {num_threads!r}.")
         self.agent, self.num_threads = agent, num_threads
         self.logger: Any = ConsoleLogger() if logger is None else logger
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from opto.trainer.assembling import Given, assemble
 from opto.trainer.checkpoints import RunFolder
+from opto.trainer.surroundings import checked_folder
 from opto.trainer.written_plan import NAME, write_plan
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def train(  # noqa: PLR0913  # the parts of a run, each with a default
         logger_kwargs=logger_kwargs,
         trainer_kwargs=trainer_kwargs,
     )
+    checked_folder(run_dir)
     if run_dir is None:
         return assemble(given).train()
     with RunFolder(run_dir) as folder:

@@ -26,8 +26,11 @@ def news_of(run: Run, born: int, accepted: int) -> dict[str, Any]:
         {"number": number, "status": each.status, "verdict": each.verdict, "cost": each.cost, "leaks": each.leaks}
         for number, each in sorted(archive.touched.items())
     ]
+    new = [_written(archive[number]) for number in range(born, len(archive))]
+    if born == 0:
+        new[0]["parameters"] = _places(run)
     return {
-        "born": [_written(archive[number]) for number in range(born, len(archive))],
+        "born": new,
         "told": told,
         "scores": [list(each) for each in archive.scored],
         "accepted": [each.number for each in archive.accepted[accepted:]],
@@ -38,6 +41,8 @@ def repeat(run: Run, news: Mapping[str, Any]) -> None:
     """Bring back what one line tells of."""
     originals = run.stages[0].originals
     for each in news["born"]:
+        if each["number"] == 0:
+            _check_parameters(run, each)
         values = {originals[int(place)]: value for place, value in each["values"].items()}
         if each["number"] == 0:
             _bring_back_first(run, values)
@@ -55,12 +60,28 @@ def repeat(run: Run, news: Mapping[str, Any]) -> None:
 
 def _bring_back_first(run: Run, values: Mapping[Any, Any]) -> None:
     """Let the first candidate have the values that it had, whatever the program has now."""
-    first, count = run.archive[0], len(run.stages[0].originals)
-    if len(values) != count:
-        raise FileFormatError(f"the run is one of a program with {len(values)} parameters, and this one has {count}.")
+    first = run.archive[0]
     kept = {each: value for each, value in values.items() if REDACTED not in str(value)}  # the program has its keys
     first.update_dict.update(kept)
     first.forget_key()
+
+
+def _places(run: Run) -> list[str]:
+    """The parameters by their paths in the program, in the order of values; "" for those that it reads from around."""
+    paths = {id(each): path for path, each in run.stages[0].module.named_parameters()}
+    return [paths.get(id(each), "") for each in run.stages[0].originals]
+
+
+def _check_parameters(run: Run, first: Mapping[str, Any]) -> None:
+    """Refuse a program in which the values of the run would be those of other parameters."""
+    here, count = _places(run), len(first["values"])
+    before = first.get("parameters")
+    if len(here) != count or (before is not None and before != here):
+        what = "" if before is None else f" ({', '.join(filter(None, before))})"
+        raise FileFormatError(
+            f"the run is one of a program with {count} parameters{what}, and this one has {len(here)} "
+            f"({', '.join(filter(None, here))}): give the program as it was, or begin a new run in another folder."
+        )
 
 
 def _written(candidate: ModuleCandidate) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 import opto
-from opto.errors import FileFormatError, RecordInUseError
+from opto.errors import FileFormatError, OptoWarning, RecordInUseError
 from opto.llm import Budget
 from opto.runs import read
 from opto.trace import node
@@ -211,6 +211,55 @@ def test_other_data(person, tmp_path):
     with pytest.raises(ValueError, match="test_dataset must not be given"):
         opto.resume(tmp_path / "run", test_dataset=[("a", "b")])
     assert opto.resume(tmp_path / "run", train_dataset=person.DATA).steps == 1
+
+
+def test_parts_that_were_changed(person, tmp_path):
+    """A guide that judges otherwise now, or code that runs otherwise, is told of: scores from before stay."""
+    opto.train(model=person.Cutter(), num_steps=1, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
+
+    def milder(query, response, reference):
+        score, words = person.closeness(query, response, reference)
+        return score / 2, words
+
+    with pytest.warns(OptoWarning, match="guide was changed since the run began"):
+        outcome = opto.resume(tmp_path / "run", guide=milder, num_steps=2, logger=Quiet())
+    assert outcome.steps == 2
+    assert opto.resume(tmp_path / "run", guide=milder, num_steps=3, logger=Quiet()).steps == 3
+
+
+def test_program_with_other_parameters(person, tmp_path):
+    """The values of one parameter never become those of another, and both programs are named."""
+    opto.train(model=person.Cutter(), num_steps=1, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
+
+    class Renamed(person.Cutter):
+        def __init__(self):
+            self.length = node(1, trainable=True, name="limit")
+
+    class Larger(person.Cutter):
+        def __init__(self):
+            super().__init__()
+            self.more = node(1, trainable=True, name="more")
+
+    class Smaller(person.Cutter):
+        def __init__(self):
+            self.limit = person.words
+
+    for program, names in ((Renamed(), "length"), (Larger(), "limit, more")):
+        with pytest.raises(FileFormatError, match=rf"1 parameters \(limit\), and this one has . \({names}\)"):
+            opto.resume(tmp_path / "run", model=program, num_steps=2, logger=Quiet())
+    opto.train(model=Larger(), num_steps=1, run_dir=tmp_path / "larger", logger=Quiet(), **person.OPTIONS)
+    with pytest.raises(FileFormatError, match=r"2 parameters \(limit, more\), and this one has 1 \(limit\)"):
+        opto.resume(tmp_path / "larger", model=Smaller(), num_steps=2, logger=Quiet())
+
+
+def test_another_algorithm_or_optimizer(person, tmp_path):
+    """A run is not gone on with by others than it began with; the argument is named."""
+    opto.train(model=person.Cutter(), num_steps=1, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
+    with pytest.raises(ValueError, match="algorithm must be the one of the run in .*BasicSearch"):
+        opto.resume(tmp_path / "run", algorithm="GEPA", num_steps=2, logger=Quiet())
+    options = {"optimizer": "OptoPrime", "optimizer_kwargs": {"llm": person.answer}}
+    with pytest.raises(ValueError, match="optimizer must be one like that of the run in .*Nudge"):
+        opto.resume(tmp_path / "run", **options, num_steps=2, logger=Quiet())
 
 
 def test_guides_of_the_package(person, tmp_path):

@@ -18,6 +18,7 @@ from opto.trainer.assembling import Given, assemble
 from opto.trainer.executors import process_pool
 from opto.trainer.guides import ExactMatch
 from opto.trainer.loggers import BaseLogger
+from opto.trainer.parts import ALGORITHMS
 from tests.trainer.counting import DATA, Nudge, closeness, cutter
 from tests.trainer.words import Words
 
@@ -419,7 +420,7 @@ def test_copied_examples():
         ({"budget": {"dollars": 3}}, TypeError, "no limit 'dollars'"),
         ({"train_dataset": []}, ValueError, "train_dataset must hold"),
         ({"train_dataset": None}, TypeError, "train_dataset must hold"),
-        ({"progress": "loud"}, ValueError, "mode must be one of"),
+        ({"progress": "loud"}, ValueError, "progress must be one of"),
         ({"record": 1}, TypeError, "record must be"),
     ],
 )
@@ -484,3 +485,91 @@ def test_budget_pays_for_looking_for_parameters():
 
     with pytest.raises(BudgetExceededError):
         trained(program, budget={"calls": 0})
+
+
+@pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS.names() if name != "FewShotSearch"])
+def test_folder_for_every_algorithm(algorithm, tmp_path):
+    """Each algorithm that has a name saves its run, whose outcome can be read again."""
+    further = {"algorithm": algorithm, "num_steps": 2, **({"summarizer": None} if algorithm == "POLCA" else {})}
+    program = cutter()
+    optimizer = Nudge(program.parameters())
+    outcome = trained(program, optimizer=optimizer, run_dir=tmp_path / "run", **further)
+    parts = {"model": program, "guide": closeness, "optimizer": optimizer, "logger": Kept()}
+    again = opto.resume(tmp_path / "run", **parts)
+    assert outcome.steps == again.steps == 2
+    assert (again.evaluations, len(again.archive)) == (outcome.evaluations, len(outcome.archive))
+
+
+def test_folder_of_a_saved_priority_search(tmp_path):
+    """`run_dir` and `save_frequency` go together."""
+    kept = {"save_frequency": 1, "save_path": tmp_path / "saved"}
+    outcome = trained(cutter(), algorithm="PrioritySearch", run_dir=tmp_path / "run", num_steps=2, **kept)
+    assert outcome.steps == 2
+    assert (tmp_path / "saved" / "algo.pkl").exists()
+
+
+def proposing(make):
+    """A class of optimizers that propose what a function makes of them."""
+
+    class Proposing(Nudge):
+        def _propose(self):
+            yield from ()
+            return make(self)
+
+    return Proposing
+
+
+def test_batch_larger_than_the_dataset():
+    """No example is run twice in a step."""
+    outcome = trained(cutter(), batch_size=100, num_steps=1)
+    assert outcome.evaluations == 4 * 3  # for feedback, and for the scores of the first candidate and the new one
+
+
+def test_proposal_of_the_values_that_there_are():
+    """It changes nothing, so there is no candidate of it."""
+    outcome = trained(cutter(), optimizer=proposing(lambda it: {each: each.data for each in it.parameters}))
+    assert len(outcome.archive) == 1
+    assert outcome.steps == 6
+
+
+def test_proposal_for_a_parameter_of_another_program():
+    """What was proposed, and which parameters there are, is said by name."""
+    other = node(1, trainable=True, name="other")
+    with pytest.raises(ValueError, match="proposed a value for other.*may change limit"):
+        trained(cutter(), optimizer=proposing(lambda it: {other: 2}))
+
+
+def test_program_whose_answers_are_not_traced():
+    """The error says what a program has to return."""
+
+    class Untraced(Module):
+        def __init__(self):
+            self.limit = node(1, trainable=True, name="limit")
+
+        def forward(self, text):
+            return text[: self.limit.data]
+
+    with pytest.raises(TypeError, match="bundled functions"):
+        trained(Untraced())
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"run_dir": 3}, TypeError, "run_dir must be the path of a folder or None, got 3"),
+        ({"run_dir": ""}, ValueError, "run_dir must name a folder, got ''"),
+        ({"cache": 3}, TypeError, "cache must be an opto.trainer.results.ResultCache or None, got 3"),
+        ({"resume": True}, TypeError, r"by opto\.resume\(run_dir\)"),
+        ({"num_threads": 0}, ValueError, "num_threads must be an integer >= 1 or None, got 0"),
+        (
+            {"progress": "loud"},
+            ValueError,
+            "progress must be one of 'auto', 'live', 'plain', 'off', a Progress or None, got 'loud'",
+        ),
+        ({"guide": lambda *_: {"a": 1, "b": 2}}, ValueError, r"objective_config=ObjectiveConfig"),
+    ],
+)
+def test_arguments_are_named(options, error, words):
+    """What is wrong is called by the name that the caller gave it."""
+    with pytest.raises(error, match=words):
+        trained(cutter(), **options)

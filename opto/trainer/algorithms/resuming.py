@@ -102,7 +102,7 @@ class ResumableSearch(Search):
             return {}
         if run_dir == reporting.run_dir and not options.get("resume"):
             begin_anew(run_dir)
-        return {"run_dir": run_dir}
+        return {"run_dir": options.get("run_dir") or run_dir}
 
     def _initialize_search_parameters(self, **parameters: Any) -> None:
         raise NotImplementedError

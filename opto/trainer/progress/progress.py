@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress"]
 
-_MODES = ("auto", "live", "plain", "off")
+MODES = ("auto", "live", "plain", "off")
 _BETWEEN_SAMPLES = 0.1
 
 
@@ -66,8 +66,8 @@ class Progress:
         summary: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if mode not in _MODES:
-            raise ValueError(f"mode must be one of {', '.join(map(repr, _MODES))}, got {mode!r}.")
+        if mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(map(repr, MODES))}, got {mode!r}.")
         if total_steps is not None and total_steps < 0:
             raise ValueError(f"total_steps must be >= 0 or None, got {total_steps!r}.")
         self.budget, self.stream, self.mode, self.summary = budget, stream, mode, summary

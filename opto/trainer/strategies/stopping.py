@@ -32,7 +32,9 @@ class Steps:
 
     def reached(self, run: Run) -> str | None:
         """Whether so many are completed."""
-        return f"{self.count} steps are done" if run.counts.steps >= self.count else None
+        return (
+            f"{self.count} step{' is' if self.count == 1 else 's are'} done" if run.counts.steps >= self.count else None
+        )
 
 
 class Epochs:
@@ -43,7 +45,11 @@ class Epochs:
 
     def reached(self, run: Run) -> str | None:
         """Whether the loader has gone through them as often."""
-        return f"{self.count} epochs are done" if run.loader.n_epochs >= self.count else None
+        return (
+            f"{self.count} epoch{' is' if self.count == 1 else 's are'} done"
+            if run.loader.n_epochs >= self.count
+            else None
+        )
 
 
 class Evaluations:
@@ -75,7 +81,9 @@ class Patience:
     def reached(self, run: Run) -> str | None:
         """Whether the last replacement of the best is so long ago."""
         idle = run.counts.steps - run.counts.improved
-        return f"{self.steps} steps brought nothing better" if idle >= self.steps else None
+        return (
+            f"{self.steps} step{'' if self.steps == 1 else 's'} brought nothing better" if idle >= self.steps else None
+        )
 
 
 def planned(run: Run) -> list[Stopping]:
