@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from opto.testing.search_problem import SearchProblem
+from opto.trainer.algorithms.beam import Beam, UCBSearch
 from opto.trainer.algorithms.gepa import GEPA
 from opto.trainer.algorithms.minibatch import BasicSearch
 from opto.trainer.loggers import BaseLogger
@@ -28,25 +29,21 @@ PROBLEMS: dict[str, dict[str, Any]] = {
 
 PAPER: dict[str, Any] = {"examples": "epochs", "first": 1.0, "defer": False, "merge": 0, "modules": "round_robin"}
 
+SINGLE = {"num_proposals": 1}
+ORIGINAL = {**SINGLE, "batch_size": 3}
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "default": ({}, {}),
-    "1 proposal": ({}, {"num_proposals": 1}),
-    "2 proposals": ({}, {"num_proposals": 2}),
+    "GEPA": ({}, {}),
+    "as in the paper": (PAPER, ORIGINAL),
+    "as in the paper, with merge": ({**PAPER, "merge": 5}, ORIGINAL),
+    "paper, all modules": ({**PAPER, "modules": "all"}, ORIGINAL),
+    "1 proposal": ({}, SINGLE),
     "4 proposals": ({}, {"num_proposals": 4}),
     "4 proposals, the best": ({"siblings": "best"}, {"num_proposals": 4}),
-    "4 proposals, 2 finalists": ({"finalists": 2}, {"num_proposals": 4}),
-    "as in the paper": (PAPER, {"num_proposals": 1, "batch_size": 3}),
-    "as in the paper, with merge": ({**PAPER, "merge": 5}, {"num_proposals": 1, "batch_size": 3}),
-    "paper, all modules": ({**PAPER, "modules": "all"}, {"num_proposals": 1, "batch_size": 3}),
     "nothing put off": ({"defer": False}, {}),
-    "nothing put off, no early end": ({"first": 1.0}, {}),
+    "first 0.25": ({"first": 0.25}, {}),
     "patience of 1": ({"patience": 1}, {}),
     "patience of 6": ({"patience": 6}, {}),
     "examples by epochs": ({"examples": "epochs"}, {}),
-    "first 0.1": ({"first": 0.1}, {}),
-    "first 0.5": ({"first": 0.5}, {}),
-    "giving up at 1": ({"giving_up": 1.0}, {}),
-    "giving up at 3": ({"giving_up": 3.0}, {}),
     "no merge": ({"merge": 0}, {}),
     "round robin": ({"modules": "round_robin"}, {}),
     "batch of 3": ({}, {"batch_size": 3}),
@@ -85,7 +82,8 @@ def main() -> None:
     parser.add_argument("--only", default="")
     given = parser.parse_args()
     makers: dict[str, tuple[Callable[[SearchProblem], Any], dict[str, Any]]] = {
-        "BasicSearch": (lambda problem: BasicSearch(problem.agent, problem.optimizer, 1, Silent()), {})
+        kind.__name__: (lambda problem, kind=kind: kind(problem.agent, problem.optimizer, 1, Silent()), {})
+        for kind in (BasicSearch, Beam, UCBSearch)
     }
     for name, (options, plan) in VARIANTS.items():
         makers[name] = (

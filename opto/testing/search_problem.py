@@ -31,7 +31,7 @@ class Toolbox(Module):
     """A program with one text for each kind of skill; it masters a task if its texts name all skills of it.
 
     Args:
-        kinds: how many texts it has.
+        starts: the texts that it begins with.
         copyable: whether it can be copied; otherwise its texts stand outside of it.
 
     Attributes:
@@ -39,8 +39,10 @@ class Toolbox(Module):
         runs: how often it was run.
     """
 
-    def __init__(self, kinds: int = 2, *, copyable: bool = True) -> None:
-        texts = [node("", trainable=True, name=f"text_{_LETTERS[kind]}") for kind in range(kinds)]
+    def __init__(self, starts: Sequence[Any] = ("", ""), *, copyable: bool = True) -> None:
+        texts = [
+            node(text, trainable=True, name=f"text_{letter}") for letter, text in zip(_LETTERS, starts, strict=False)
+        ]
         self.texts = texts
         if not copyable:
             self.texts = _Outside(texts)  # type: ignore[assignment]
@@ -180,6 +182,7 @@ class SearchProblem:
         competence: of the model.
         clumsiness: of the model.
         copyable: whether the program can be copied.
+        known: how many skills each text names from the beginning.
     """
 
     seed: int = 0
@@ -190,9 +193,11 @@ class SearchProblem:
     competence: float = 0.6
     clumsiness: float = 0.3
     copyable: bool = True
+    known: int = 0
 
     def __post_init__(self) -> None:
-        self.agent = Toolbox(self.kinds, copyable=self.copyable)
+        starts = [" ".join(f"{_LETTERS[kind]}{skill}" for skill in range(self.known)) for kind in range(self.kinds)]
+        self.agent = Toolbox(starts, copyable=self.copyable)
         self.model = Tinkerer(self.competence, self.clumsiness, self.seed)
         self.optimizer = Apprentice(self.agent.texts, self.model)
         self.train_dataset = self._tasks("train", self.train)

@@ -46,6 +46,7 @@ class Fronts:
         self._joined: list[tuple[int, int]] = []  # a candidate and its parent, whose scores it is to be given
         self._children: dict[int, list[int]] = {}
         self._own: list[set[int]] = []  # for each bit: the candidates that were scored there themselves
+        self._owned: dict[int, int] = {}
         self._sums: dict[int, float] = {}
         self._known: dict[int, int] = {}
 
@@ -86,9 +87,9 @@ class Fronts:
         return self._mean(candidate.number) if candidate.number in self._known else math.nan
 
     def leader(self) -> ModuleCandidate | None:
-        """The candidate with the highest estimate, of equal ones the oldest; None where nothing is known."""
+        """The candidate with the highest estimate; None where nothing is known. Of equals, see `counts`."""
         self._refresh()
-        best = min(self._known, key=lambda number: (-self._mean(number), number), default=None)
+        best = min(self._known, key=self._rank, default=None)
         return None if best is None else self._members[best]
 
     def holders(self) -> dict[Hashable, list[int]]:
@@ -101,7 +102,8 @@ class Fronts:
 
         Args:
             prune: whether dominated candidates are left out, too: those each of whose keys is also held by another that
-                stays. Of equals the older stays; else the one with the higher estimate.
+                stays, with a higher estimate where there is a choice. Of equals one that was not run everywhere stays,
+                else the oldest.
         """
         self._refresh()
         masks = self._pruned() if prune else {number: mask for number, mask in self._masks.items() if mask}
@@ -145,7 +147,9 @@ class Fronts:
             for number, place in stale:
                 for key, score in self._entries(self._members[number], place):
                     bit = self._bit(key, score)
-                    self._own[bit].add(number)
+                    if number not in self._own[bit]:
+                        self._own[bit].add(number)
+                        self._owned[number] = self._owned.get(number, 0) + 1
                     self._put(bit, number, score)
                     self._hand_down(bit, number, score)
 
@@ -205,6 +209,16 @@ class Fronts:
             self._held[bit].add(number)
             self._masks[number] = self._masks.get(number, 0) | 1 << bit
 
+    def _rank(self, number: int) -> tuple[float, int, int]:
+        """What candidates are ordered by, the best first.
+
+        Of equals, one that was not run everywhere comes before those that were: it was accepted for being better than
+        its parent somewhere, and what it has of its parent is the parent's. Of several such ones the youngest comes
+        first, of others the oldest.
+        """
+        partial = self._owned.get(number, 0) < self._known[number]
+        return -self._mean(number), not partial, -number if partial else number
+
     def _mean(self, number: int) -> float:
         # Rounded, so that the order in which scores were added up, another one after a run was resumed, has no part.
         return round(self._sums[number] / self._known[number], 10)
@@ -222,7 +236,7 @@ class Fronts:
     def _pruned(self) -> dict[int, int]:
         """The masks of those that stay when the dominated ones are taken away, the worst first."""
         holding = [number for number, mask in self._masks.items() if mask]
-        ranked = sorted(holding, key=lambda number: (-self._mean(number), number))
+        ranked = sorted(holding, key=self._rank)
         better = [0]  # what is held by those before it
         for number in ranked:
             better.append(better[-1] | self._masks[number])

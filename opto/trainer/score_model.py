@@ -60,8 +60,8 @@ class ScoreModel:
 
     @property
     def skilled(self) -> bool:
-        """Whether it predicts better than the mean does."""
-        return self.error < 0.95 * self.chance
+        """Whether it predicts better than the mean does, by more than one in twenty models would that learned noise."""
+        return self.error < (1 - 3 / len(self._rows)) * self.chance
 
     def predict(self, values: Sequence[Mapping[str, str]]) -> list[float]:
         """The expected scores of candidates."""

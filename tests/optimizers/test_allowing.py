@@ -10,6 +10,7 @@ import pytest
 
 from opto.errors import SuggestionWarning
 from opto.optimizers import OPRO, OptoPrime, OptoPrimeV2, TextGrad
+from opto.optimizers.joint import propose_jointly
 from opto.optimizers.optimizer import Optimizer
 from opto.runs import EventLog, listening
 from opto.trace import GRAPH, node
@@ -105,3 +106,24 @@ def test_a_wrong_list_is_named(wrong: Any) -> None:
     with pytest.raises(TypeError, match="only must be a list of ParameterNodes"):
         Everything([x, y]).step(only=wrong)
     assert (x.data, y.data) == (1, 1)
+
+
+def test_joint_proposals_may_each_change_other_parameters() -> None:
+    """Optimizers that propose together keep each to its own list, also where one does not ask its model itself."""
+    x, y = _pair()
+    optimizers = [OptoPrime([x, y], both) for _ in range(3)]
+    optimizers.append(_Older([x, y]))
+    for optimizer in optimizers:
+        optimizer.zero_feedback()
+        optimizer.backward(x + y, "larger")
+    with pytest.warns(SuggestionWarning, match="which this step may not change"):
+        outcomes = propose_jointly(optimizers, only=[[x], None, [y], [x]])
+    assert outcomes == [{x: 5}, {x: 5, y: 6}, {y: 6}, {x: 7}]
+    assert (x.data, y.data) == (1, 1)
+
+
+class _Older(Optimizer):
+    """One that overrides `_step`."""
+
+    def _step(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+        return dict.fromkeys(self.parameters, 7)

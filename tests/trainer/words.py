@@ -25,8 +25,7 @@ class Grouping(Toolbox):
     """A program with one parameter, a list of demonstrations."""
 
     def __init__(self, *, copyable: bool = True) -> None:
-        super().__init__(1, copyable=copyable)
-        self.texts[0]._set([])
+        super().__init__([[]], copyable=copyable)
 
     def forward(self, word: str) -> Any:
         self.runs.add()

@@ -91,6 +91,7 @@ class UCBSearch(Search):
         batch: int = 4,
         capacity: int = 8,
     ) -> None:
+        self._bandit = Bandit(first=first, rounds=rounds, batch=batch, exploration=exploration, capacity=capacity)
         super().__init__(
             agent,
             optimizer,
@@ -98,8 +99,13 @@ class UCBSearch(Search):
             logger,
             parents=UCB(exploration=exploration),
             screening=Distinct(),
-            acceptance=Bandit(first=first, rounds=rounds, batch=batch, exploration=exploration, capacity=capacity),
+            acceptance=self._bandit,
         )
+
+    def step(self) -> None:
+        """As in `Search`; further scores are also bought in steps that bring no candidate."""
+        super().step()
+        self._bandit.spend(self._run)
 
 
 class BeamSearch(PrioritySearch):

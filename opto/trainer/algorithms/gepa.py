@@ -7,6 +7,7 @@ from typing import Any
 from opto.optimizers import Optimizer
 from opto.trace.modules import Module
 from opto.trainer.loggers import BaseLogger
+from opto.trainer.outcomes import Outcome
 from opto.trainer.search import Search
 from opto.trainer.strategies.examples import Errors, ExampleSelector, Minibatch
 from opto.trainer.strategies.on_fronts import OnFronts
@@ -73,6 +74,11 @@ class GEPA(Search):
             screening=Distinct() if screening is None else Chain(Distinct(), screening),
             acceptance=self._on_fronts,
         )
+
+    def train(self, guide: Any, train_dataset: Any, **options: Any) -> Outcome:
+        """As in `Search`, with `num_proposals=2` by default: a second one costs no rollout of the parent."""
+        options.setdefault("num_proposals", 2)
+        return super().train(guide, train_dataset, **options)
 
     def step(self) -> None:
         """Settle what was put off, if it is time; otherwise a step as in `Search`."""

@@ -109,13 +109,14 @@ class Bandit:
         if isinstance(exploration, bool) or not isinstance(exploration, (int, float)) or not exploration >= 0:
             raise ValueError(f"exploration must be a number >= 0, got {exploration!r}.")
         self.exploration, self.capacity = float(exploration), _count("capacity", capacity)
+        self._spent_in = (0, 0)  # the run and its step, so that it is not done twice
 
     def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:
         """Accept those that may still be the best after the first examples, and spend evaluations among all."""
-        self._spend(run, run.best, self.first)
+        self._score(run, run.best, self.first)
         allowed = _unregressed(run, candidates)
         for each in allowed:
-            self._spend(run, each, self.first)
+            self._score(run, each, self.first)
         lower = confidence_bounds(run, -self.exploration)(run.best)
         upper = confidence_bounds(run, self.exploration)
         for each in allowed:
@@ -125,18 +126,25 @@ class Bandit:
                 run.archive.accept(each, words)
             else:
                 run.archive.reject(each, f"{words}, and the best has at least {lower:.4g}")
+        self.spend(run)
+
+    def spend(self, run: Run) -> None:
+        """Buy further scores where they may pay, and let the candidate that is surely good be the best; once a step."""
+        if self._spent_in == (id(run), run.counts.steps):
+            return
+        self._spent_in = id(run), run.counts.steps
         for _ in range(self.rounds):
             upper = confidence_bounds(run, self.exploration)
             arms = run.archive.top(self.capacity, upper)
             open_ones = [each for each in arms if len(each.table(run.validation)) < len(run.validation_places())]
             if not open_ones or arms[0] not in open_ones:  # the best mean is known, and above all other bounds
                 break
-            self._spend(run, arms[0], self.batch)
+            self._score(run, arms[0], self.batch)
         top = run.archive.top(1, confidence_bounds(run, -self.exploration))[0]
         if top is not run.best and run.score(top) > run.score(run.best):
             run.replace_best(top)
 
-    def _spend(self, run: Run, candidate: ModuleCandidate, count: int) -> None:
+    def _score(self, run: Run, candidate: ModuleCandidate, count: int) -> None:
         """Score a candidate on the next examples of its own, in an order that all candidates of a run share."""
         table = candidate.table(run.validation)
         waiting = [place for place in _shared_order(run) if place not in table]

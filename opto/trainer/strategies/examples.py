@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 from opto.trainer.run import Run
@@ -39,12 +40,13 @@ class Minibatch:
 class Errors:
     """Examples at which the parents are known to be bad, and some of which nothing is known.
 
-    An example that went well teaches nothing and cannot be improved on. What is known is every score that was bought
+    An example that went well teaches nothing and cannot be improved on, so a batch has fewer examples where fewer are
+    known to be bad. What is known is every score that was bought
     so far: with validation on the training examples that is a score for each of them. Of an example that a parent was
     not run on, the scores of its own parent and of the first candidate serve as a guess.
 
     Args:
-        exploration: the part of the examples that comes from the loader instead, whatever is known of them.
+        exploration: the part of the loader's examples that is taken whatever else is bad, unless they went well.
         successes: how many examples of a batch are ones at which the parents are known to be good, so that what works
             is in view while what does not is changed.
     """
@@ -57,18 +59,19 @@ class Errors:
         self.exploration, self.successes = exploration, successes
 
     def pick(self, run: Run) -> list[int]:
-        """`batch_size` different places, as far as there are as many examples; the loader advances by as many."""
+        """At most `batch_size` different places, at least one; the loader advances by as many."""
         regular, _ = run.loader.sample()
         size = min(run.plan.batch_size, len(run.data.train))
-        kept = [place for place in dict.fromkeys(regular) if run.random.random() < self.exploration]
         known = _known(run)
         highest = _highest(run, known)
+        kept = [place for place in dict.fromkeys(regular) if run.random.random() < self.exploration]
+        kept = [place for place in kept if known.get(place, -math.inf) < highest]
         lost = {place: highest - score for place, score in known.items() if place not in kept and score < highest}
         chosen = kept + draw_by_weight(run, lost, max(0, size - len(kept) - self.successes))
         good = [place for place, score in known.items() if score >= highest and place not in chosen]
         chosen += run.random.sample(good, min(len(good), self.successes, size - len(chosen)))
-        chosen += [place for place in dict.fromkeys(regular) if place not in chosen][: size - len(chosen)]
-        return chosen[:size] or regular
+        chosen += [place for place in dict.fromkeys(regular) if place not in known and place not in chosen]
+        return chosen[:size] or list(dict.fromkeys(regular))
 
 
 def _known(run: Run) -> dict[int, float]:

@@ -59,7 +59,7 @@ class OnFronts:
         gate: bool = True,
         finalists: int = 1,
         siblings: str = "first",
-        first: float = 0.25,
+        first: float = 0.1,
         defer: bool = True,
         patience: int = 3,
         giving_up: float = 2.0,
@@ -73,12 +73,10 @@ class OnFronts:
             raise ValueError(f"first must be a part of the examples, above 0 and up to 1, got {first!r}.")
         if not giving_up >= 0:
             raise ValueError(f"giving_up must be a number >= 0, got {giving_up!r}.")
-        for name, count in (
-            ("finalists", finalists),
-            ("subsample", subsample),
-            ("max_repeats", max_repeats),
-            ("patience", patience),
-        ):
+        if siblings not in ("first", "best"):
+            raise ValueError(f"siblings must be 'first' or 'best', got {siblings!r}.")
+        counts = {"finalists": finalists, "subsample": subsample, "max_repeats": max_repeats, "patience": patience}
+        for name, count in counts.items():
             if isinstance(count, bool) or not isinstance(count, int) or count < 1:
                 raise ValueError(f"{name} must be an int >= 1, got {count!r}.")
         self.siblings = siblings

@@ -81,7 +81,7 @@ suites(
         "Steps": lambda: Steps(3),
         "Epochs": lambda: Epochs(1),
         "Evaluations": Evaluations,
-        "Target": lambda: Target(0.5),
+        "Target": lambda: Target(0.9),
         "Patience": lambda: Patience(2),
     },
 )

@@ -26,12 +26,19 @@ def test_errors_are_picked():
 
 
 def test_some_examples_come_from_the_loader():
-    """With exploration, a part of them is drawn regardless, and every example has its turn."""
+    """Examples of which nothing is known have their turn; those that went well have none."""
     run = run_of(places=20, score_range=(0, 1), batch_size=4)
-    run.parents = [candidate(run, 1, scores={place: float(place != 3) for place in range(20)})]
+    run.parents = [candidate(run, 1, scores={place: float(place != 3) for place in range(10)})]
     found = picks(run, Errors(exploration=0.5))
-    assert {place for each in found for place in each} == set(range(20))
-    assert all(len(each) == len(set(each)) == 4 for each in found)
+    assert {place for each in found for place in each} == {3, *range(10, 20)}
+    assert all(1 <= len(each) == len(set(each)) <= 4 for each in found)
+
+
+def test_all_is_well():
+    """Where every example went well, the loader's are taken as they come."""
+    run = run_of(places=8, score_range=(0, 1), batch_size=4)
+    run.parents = [candidate(run, 1, scores=dict.fromkeys(range(8), 1.0))]
+    assert {place for each in picks(run, Errors()) for place in each} == set(range(8))
 
 
 def test_worse_examples_are_likelier():

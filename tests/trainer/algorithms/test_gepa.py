@@ -1,0 +1,89 @@
+"""GEPA as a whole."""
+
+import pytest
+
+from opto.testing.search_problem import SearchProblem
+from opto.testing.search_suite import Silent, trained
+from opto.trainer.algorithms.beam import UCBSearch
+from opto.trainer.algorithms.gepa import GEPA
+from opto.trainer.guide import Guide
+from opto.trainer.objectives import ObjectiveConfig
+
+
+@pytest.mark.parametrize("validate", [None, 24])
+@pytest.mark.parametrize("seed", range(4))
+def test_solves_a_problem_within_a_few_hundred_evaluations(seed, validate):
+    """The skills that are missing are found, with validation on the training examples and apart."""
+    problem = SearchProblem(seed=seed, train=24, validate=validate)
+    search = GEPA(problem.agent, problem.optimizer, 1, Silent())
+    outcome = trained(search, problem, target_score=1.0, max_evaluations=1000, score_range=(0, 1), seed=seed)
+    assert outcome.score == 1.0
+    assert outcome.evaluations < 600
+
+
+def test_no_values_are_paid_for_twice():
+    """Each program is run on an example at most once for its score; further runs are for feedback."""
+    problem = SearchProblem(seed=1, train=12, validate=12, competence=1.0, clumsiness=0.0)
+    search = GEPA(problem.agent, problem.optimizer, 1, Silent())
+    outcome = trained(search, problem, num_steps=40, score_range=(0, 1))
+    scored = [
+        (each.key, place)
+        for each in outcome.archive
+        for place, scores in each.table("validate").items()
+        for _ in scores
+    ]
+    assert len(scored) == len(set(scored))
+    assert any(each.verdict.startswith("the same values as") for each in outcome.archive)
+
+
+def test_ends_with_the_leader_settled():
+    """What was put off is paid for at the end, so that the best candidate has all its scores."""
+    problem = SearchProblem(seed=2, train=24, validate=40)
+    search = GEPA(problem.agent, problem.optimizer, 1, Silent())
+    outcome = trained(search, problem, num_steps=9, score_range=(0, 1))
+    assert len(outcome.best.table("validate")) == 40
+    assert outcome.score > outcome.start
+    leader = outcome.archive.fronts("validate").leader()
+    assert outcome.archive.fronts("validate").estimate(leader) <= outcome.score
+
+
+def test_fronts_over_objectives():
+    """Scores that are dicts have fronts over objectives, too."""
+    problem = SearchProblem(seed=2)
+
+    class Vector(Guide):
+        def get_feedback(self, query, response, reference=None, **kwargs):
+            return problem.guide(query, response)
+
+        def get_score_dict(self, query, response, reference=None, **kwargs):
+            score = problem.guide(query, response)[0]
+            return {"right": score, "brief": -float(len(response))}
+
+    config = ObjectiveConfig(mode="weighted", scalarize_dict="weighted", weights={"right": 1.0, "brief": 0.01})
+    for kind in ("objectives", "both", "pairs", "examples"):
+        problem = SearchProblem(seed=2)
+        search = GEPA(problem.agent, problem.optimizer, 1, Silent(), kind=kind)
+        outcome = search.train(
+            Vector(),
+            problem.train_dataset,
+            validate_dataset=problem.validate_dataset,
+            num_steps=12,
+            objective_config=config,
+        )
+        assert outcome.score > outcome.start
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ucb_search_ends_with_the_best_one(seed):
+    """Also where no step brings a candidate any more, scores are bought until it is known which is best."""
+    problem = SearchProblem(seed=seed, train=24, validate=None)
+    search = UCBSearch(problem.agent, problem.optimizer, 1, Silent())
+    outcome = trained(search, problem, target_score=1.0, max_evaluations=1500, score_range=(0, 1), seed=seed)
+    assert outcome.score == 1.0
+
+
+def test_refuses_odd_options():
+    """Options out of range are named."""
+    problem = SearchProblem()
+    with pytest.raises(ValueError, match="examples must be"):
+        GEPA(problem.agent, problem.optimizer, examples="none")

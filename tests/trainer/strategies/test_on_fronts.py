@@ -1,0 +1,144 @@
+"""GEPA's acceptance pays for what may be worth it, and for nothing else."""
+
+import pytest
+
+from opto.trainer.strategies.on_fronts import OnFronts
+from tests.trainer.searching import candidate, run_of
+
+
+def started(score, **options):
+    """A run with training examples apart, the first candidate scored everywhere, and a minibatch."""
+    run = run_of(score, **{"places": 40, "train": 6, "score_range": (0, 1), **options})
+    run.evaluate([run.best])
+    run.minibatch = [0, 1]
+    return run
+
+
+def paid(run, judge):
+    """How many evaluations a call takes."""
+    before = run.counts.evaluations
+    judge()
+    return run.counts.evaluations - before
+
+
+def test_gate_stops_what_is_no_better_than_its_parent():
+    """A candidate that does not beat its parent on the minibatch costs the minibatch only."""
+    run = started(lambda values, place: 0.0)
+    made = candidate(run, 1)
+    assert paid(run, lambda: OnFronts().judge(run, [made])) == 4  # the parent's minibatch, and the child's
+    assert made.verdict == "no better than candidate 0 on the minibatch (+0)"
+
+
+def test_siblings_stop_at_the_first_that_passes():
+    """Once one has passed, the others of the same parent are not run; or all are, and the best goes on."""
+    run = started(lambda values, place: float(values[0] > 0) * 0.5 + 0.1 * values[0])
+    bad, good, better = candidate(run, 0), candidate(run, 1), candidate(run, 2)
+    OnFronts().judge(run, [bad, good, better])
+    assert [each.status for each in (bad, good, better)] == ["rejected", "accepted", "rejected"]
+    assert not better.scores
+    run = started(lambda values, place: float(values[0] > 0) * 0.5 + 0.1 * values[0])
+    bad, good, better = candidate(run, 0), candidate(run, 1), candidate(run, 2)
+    OnFronts(siblings="best").judge(run, [bad, good, better])
+    assert [each.status for each in (bad, good, better)] == ["rejected", "rejected", "accepted"]
+
+
+def test_validation_is_put_off_and_settled():
+    """A promising child is scored on a tenth of the examples; the rest is paid for when it leads for a while."""
+    run = started(lambda values, place: float(place < 10 + values[0]))
+    run.minibatch = [5]
+    acceptance = OnFronts(gate=False)
+    made = candidate(run, 8)
+    acceptance.judge(run, [made])
+    assert made.status == "accepted"
+    assert len(made.table("validate")) == 5
+    assert run.best is run.archive[0]
+    run.counts.steps = 1
+    assert not acceptance.settle(run), "it is not time yet"
+    run.counts.steps = 4
+    while acceptance.settle(run):
+        pass
+    assert len(made.table("validate")) == 40
+    assert run.best is made
+    assert made.verdict == "0.45 against 0.25 on 40 examples"
+
+
+def test_what_seems_to_reach_the_target_is_settled_at_once():
+    """A candidate whose estimate reaches the target is scored on all examples in the next step."""
+    run = started(lambda values, place: values[0], places=10, target_score=0.9)
+    acceptance = OnFronts(gate=False)
+    made = candidate(run, 1)
+    acceptance.judge(run, [made])
+    acceptance.settle(run)
+    assert run.archive.fronts("validate").estimate(made) >= 0.5
+    assert acceptance.settle(run, last=True) or run.best is made
+    assert run.best is made
+
+
+def test_the_last_evaluations_settle_the_leader():
+    """Before they run out, they go to the leading candidate; none is bought beyond the limit."""
+    run = started(lambda values, place: 0.5 + values[0] / 4, max_evaluations=40 + 5 + 40)
+    acceptance = OnFronts(gate=False)
+    acceptance.judge(run, [candidate(run, 1)])
+    assert run.remaining == 40
+    assert acceptance.settle(run)
+    assert run.best is run.archive[1]
+    assert run.remaining == 5
+
+
+def test_hopeless_validations_end_early():
+    """What is clearly worse than the leader and best at nothing is given up; the verdict says after how many."""
+    run = started(lambda values, place: float(place % 2 == 0 and values[0] == 0), places=100)
+    made = candidate(run, 1)
+    cost = paid(run, lambda: OnFronts(gate=False).judge(run, [made]))
+    assert cost <= 25
+    assert made.status == "rejected"
+    assert "given up after" in made.verdict
+
+
+def test_a_specialist_is_accepted():
+    """A candidate that is worse on the whole, and best at some examples, is accepted and not the best one."""
+    run = started(lambda values, place: float(place >= 4) if values[0] == 0 else float(place < 4), places=20)
+    made = candidate(run, 1)
+    OnFronts(gate=False, first=1.0).judge(run, [made])
+    assert made.status == "accepted"
+    assert run.best is run.archive[0]
+    assert sorted(run.archive.fronts("validate").counts()) == [0, 1]
+
+
+def test_merged_candidates_are_checked_on_a_few_examples():
+    """A merge that does worse than its better parent where they differ costs a few evaluations."""
+
+    def score(values, place):
+        left, right = values
+        return float(bool(left) != bool(right) and (place < 10) == bool(left))
+
+    run = started(score, parameters=2, places=20)
+    left, right = candidate(run, 1, 0), candidate(run, 0, 1)
+    OnFronts(gate=False, first=1.0).judge(run, [left, right])
+    both = candidate(run, 1, 1, parents=[left, right])
+    assert paid(run, lambda: OnFronts().judge(run, [both])) == 5
+    assert both.verdict == "0 against 0.6 of its parents on 5 examples"
+
+
+def test_pinned_examples_must_not_get_worse():
+    """A candidate that is worse at a pinned example does not come into the pool."""
+    run = started(lambda values, place: float((place > 0) == bool(values[0])), pinned=(0,))
+    made = candidate(run, 1)
+    OnFronts(gate=False).judge(run, [made])
+    assert made.verdict == "worse than the initial values at pinned example 0"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"first": 0}, "first must be a part"),
+        ({"finalists": 0}, "finalists must be an int"),
+        ({"siblings": "all"}, "siblings must be"),
+        ({"giving_up": -1}, "giving_up must be"),
+        ({"kind": "no"}, "kind must be one of"),
+    ],
+)
+def test_refuses_odd_options(options, said):
+    """Options out of range are named."""
+    with pytest.raises(ValueError, match=said):
+        OnFronts(**options)
