@@ -20,6 +20,7 @@
 #   make bench-few-shot             live: demonstrations for a small local model, found and drawn at random, over seeds
 #   make bench-programs             HumanEval and MBPP through each runner; ARGS=FOLDER if the data is elsewhere
 #   make bench-rollouts             what a rollout costs, and how near 64 threads come to bare ones; ARGS=--cluster for Ray and Dask
+#   make bench-scale                whether steps of training stay as fast with 100,000 examples, and with 1,000 candidates
 #   make bench-sandbox              what a call through Subprocess costs, and the start of a worker
 #   make bench-monty                what a call through Monty costs
 #   make clean                      remove what the targets made
@@ -27,7 +28,7 @@
 ARGS ?=
 only := $(if $(filter command,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
-.PHONY: attack bench bench-few-shot bench-monty bench-optimizers bench-programs bench-rollouts bench-sandbox bench-trainer check clean demo malformed stress test test-cluster test-local test-stress
+.PHONY: attack bench bench-few-shot bench-monty bench-optimizers bench-programs bench-rollouts bench-sandbox bench-scale bench-trainer check clean demo malformed stress test test-cluster test-local test-stress
 
 demo:
 	@python3 -m tools.run_in --local demo demo,svg -m examples.demo $(PART) $(ARGS)
@@ -75,6 +76,9 @@ bench-programs:
 
 bench-rollouts:
 	@python3 -m tools.run_in test-cluster test,dask,ray -m benchmarks.rollouts $(ARGS)
+
+bench-scale:
+	@python3 -m tools.run_in test test -m benchmarks.trainer_scale $(ARGS)
 
 bench-sandbox:
 	@python3 -m tools.run_in bench-programs monty,sandbox -m benchmarks.sandbox $(ARGS)

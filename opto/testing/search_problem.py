@@ -211,11 +211,12 @@ class SearchProblem:
         tasks = []
         for place in range(count):
             first, second = every[place % len(every)], draw.choice(every)
-            tasks.append((f"{first} {second}" if second != first and draw.random() < 0.4 else first, None))
+            skills = f"{first} {second}" if second != first and draw.random() < 0.4 else first
+            tasks.append((f"{skills} #{place}", None))  # no two are equal, or results would be known from another
         return tasks
 
     @staticmethod
     def guide(query: str, response: Sequence[str], reference: Any = None) -> tuple[float, str]:
         """1.0 for a task all of whose skills are mastered; otherwise 0.0, with those that are missing."""
-        missing = [skill for skill in query.split() if skill not in response]
+        missing = [skill for skill in query.split() if skill not in response and not skill.startswith("#")]
         return float(not missing), f"missing {' '.join(missing)}" if missing else "well done"

@@ -59,9 +59,9 @@ class ModuleCandidate:
         reason: str = "",
     ) -> None:
         self.base_module, self.optimizer = base_module, optimizer
-        own = list(optimizer.parameters) if optimizer is not None else list(base_module.parameters())
-        known = {id(each): each for each in (*own, *base_module.parameters(), *(update_dict or {}))}
-        self.update_dict: dict[ParameterNode[Any], Any] = {each: each._data for each in known.values()}
+        self.update_dict: dict[ParameterNode[Any], Any] = _same_parameters(self, update_dict, parents) or {
+            each: each._data for each in _parameters(base_module, optimizer)
+        }
         self.update_dict.update(update_dict or {})
         self.objective, self.parents, self.reason = objective, tuple(parents), reason
         self.number, self.step = -1, 0
@@ -183,3 +183,20 @@ class ModuleCandidate:
     def __repr__(self) -> str:
         score = self.mean_score()
         return f"<ModuleCandidate {self.number}: {self.status}, score {'unknown' if score is None else f'{score:.4g}'}>"
+
+
+def _parameters(base: Any, optimizer: Any) -> list[ParameterNode[Any]]:
+    """The parameters of a program, those of its optimizer first, each once."""
+    own = () if optimizer is None else optimizer.parameters
+    return list({id(each): each for each in (*own, *base.parameters())}.values())
+
+
+def _same_parameters(
+    made: ModuleCandidate, values: Mapping[ParameterNode[Any], Any] | None, parents: Sequence[ModuleCandidate]
+) -> dict[ParameterNode[Any], Any] | None:
+    """The values of a parent, where all are given anew: looking for parameters in a program takes longest of all."""
+    for each in parents[:1]:
+        related = each.base_module is made.base_module and each.optimizer is made.optimizer
+        if related and values is not None and values.keys() == each.update_dict.keys():
+            return dict(each.update_dict)
+    return None

@@ -44,6 +44,17 @@ def test_equal_values():
     assert first != ModuleCandidate(program, {program.limit: 5})
 
 
+def test_values_of_a_child():
+    """Where they are given for all parameters, they are in the order of the parent's, and its own."""
+    program = cutter()
+    optimizer = Nudge(program.parameters())
+    parent = ModuleCandidate(program, {program.limit: 5}, optimizer)
+    child = ModuleCandidate(program, {**parent.update_dict, program.limit: 6}, optimizer, parents=[parent])
+    assert list(child.update_dict) == list(parent.update_dict)
+    assert (child.update_dict[program.limit], parent.update_dict[program.limit]) == (6, 5)
+    assert child.key == ModuleCandidate(program, {program.limit: 6}, optimizer).key
+
+
 def test_rollouts():
     """Their mean is the mean score; dicts of scores have means of their own."""
     program = cutter()

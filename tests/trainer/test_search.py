@@ -59,6 +59,13 @@ def test_basic_search_finds_the_best():
     assert search.logger.entries[-1][:2] == ("Best score", 1.0)
 
 
+def test_the_initial_values_are_scored_on_as_many_examples_as_others():
+    """With a number of validation examples nothing is scored on all of them."""
+    outcome = searching(validation=1).train(closeness, DATA, validate_dataset={**DATA}, num_steps=0)
+    assert outcome.evaluations == 1
+    assert len(outcome.best.table("validate")) == 1
+
+
 def test_minibatch_takes_what_comes():
     """Every proposal is taken, evaluated or not."""
     search = searching(Minibatch)

@@ -9,7 +9,8 @@ from opto.trace.modules import Module
 from opto.trainer.algorithms.priority_search import PrioritySearch
 from opto.trainer.loggers import BaseLogger
 from opto.trainer.outcomes import Outcome
-from opto.trainer.search import Search
+from opto.trainer.plan import Plan
+from opto.trainer.search import Search, Workload
 from opto.trainer.strategies.beams import Bandit, KeepBest
 from opto.trainer.strategies.parents import UCB, TopK
 from opto.trainer.strategies.screening import Distinct
@@ -44,6 +45,7 @@ class Beam(Search):
         validation: int | None = None,
         max_repeats: int = 1,
     ) -> None:
+        self.width = width
         super().__init__(
             agent,
             optimizer,
@@ -53,6 +55,12 @@ class Beam(Search):
             screening=Distinct(),
             acceptance=KeepBest(width, places=validation, max_repeats=max_repeats),
         )
+
+    def workload(self, plan: Plan, compared: int) -> Workload:
+        """As in `Search`, with as many parents as the beam is wide."""
+        work, width = super().workload(plan, compared), self.width
+        most = work.evaluations[1] + (width - 1) * plan.batch_size
+        return Workload((work.evaluations[0], most), (0, width * plan.num_proposals), work.before)
 
     def begin(self) -> None:
         """Score the initial values."""

@@ -10,7 +10,8 @@ from opto.trace.modules import Module
 from opto.trainer.datasets import as_dataset
 from opto.trainer.loggers import BaseLogger
 from opto.trainer.outcomes import Outcome
-from opto.trainer.search import Search
+from opto.trainer.plan import Plan
+from opto.trainer.search import Search, Workload
 from opto.trainer.strategies.beams import Halving
 from opto.trainer.strategies.demonstrations import Demonstrations
 from opto.trainer.strategies.screening import Distinct
@@ -55,6 +56,7 @@ class FewShotSearch(Search):
             raise TypeError(f"optimizer must be a FewShot, got {optimizer!r}.")
         if optimizer.score is not None:
             raise ValueError("optimizer must be a FewShot without score=: the guide judges.")
+        self.sets = sets
         super().__init__(
             agent,
             optimizer,
@@ -74,6 +76,10 @@ class FewShotSearch(Search):
         if validate_dataset is None:
             train_dataset, validate_dataset = _halves(train_dataset, options.get("seed", 0))
         return super().train(guide, train_dataset, validate_dataset=validate_dataset, **options)
+
+    def workload(self, plan: Plan, compared: int) -> Workload:
+        """As in `Search`; no proposal asks a model."""
+        return Workload((plan.batch_size, plan.batch_size + self.sets * compared), (0, 0), compared)
 
     def begin(self) -> None:
         """Score the initial values."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from opto.optimizers import Optimizer
 from opto.trace.modules import Module
 from opto.trainer.loggers import BaseLogger
 from opto.trainer.outcomes import Outcome
-from opto.trainer.search import Search
+from opto.trainer.plan import Plan
+from opto.trainer.search import Search, Workload
 from opto.trainer.strategies.examples import Errors, ExampleSelector, Minibatch
 from opto.trainer.strategies.on_fronts import OnFronts
 from opto.trainer.strategies.parents import ParetoParents
@@ -79,6 +81,10 @@ class GEPA(Search):
         """As in `Search`, with `num_proposals=2` by default: a second one costs no rollout of the parent."""
         options.setdefault("num_proposals", 2)
         return super().train(guide, train_dataset, **options)
+
+    def workload(self, plan: Plan, compared: int) -> Workload:
+        """As in `Search`."""
+        return super().workload(replace(plan, num_proposals=max(2, plan.num_proposals)), compared)
 
     def step(self) -> None:
         """Settle what was put off, if it is time; otherwise a step as in `Search`."""

@@ -6,7 +6,7 @@ from opto.optimizers import Optimizer
 from opto.trace.modules import Module
 from opto.trainer.loggers import BaseLogger
 from opto.trainer.search import Search
-from opto.trainer.strategies.acceptance import Always, OnValidation
+from opto.trainer.strategies.acceptance import Always, OnValidation, drawn_places
 from opto.trainer.strategies.parents import Best, Latest
 
 __all__ = ["BasicSearch", "Minibatch"]
@@ -45,8 +45,10 @@ class BasicSearch(Search):
         *,
         validation: int | None = None,
     ) -> None:
+        self._validation = validation
         super().__init__(agent, optimizer, num_threads, logger, parents=Best(), acceptance=OnValidation(validation))
 
     def begin(self) -> None:
-        """Score the initial values."""
-        self._run.evaluate([self._run.best], None)
+        """Score the initial values, on as many examples as in a step."""
+        run = self._run
+        run.evaluate([run.best], drawn_places(run, self._validation))

@@ -31,9 +31,10 @@ class Notebook(Painter):
         self._last: deque[str] = deque(maxlen=_NOTES)
 
     def _open(self) -> None:
-        from IPython.display import display
+        from IPython import display
 
-        self._handle = display(self._bundle(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        show: Any = display.display  # has no types where it is installed
+        self._handle = show(self._bundle(), raw=True, display_id=True)
 
     def _draw(self) -> None:
         self._last.extend(self._notes.popleft() for _ in range(len(self._notes)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.plan import Plan
 from opto.trainer.run import Run
 from opto.trainer.strategies.acceptance import drawn_places, worse_when_pinned
 from opto.trainer.strategies.parents import confidence_bounds, mean_or_lowest
@@ -25,6 +26,12 @@ class KeepBest:
 
     def __init__(self, k: int, *, places: int | None = None, max_repeats: int = 1) -> None:
         self.k, self.places, self.max_repeats = _count("k", k), places, _count("max_repeats", max_repeats)
+
+    def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
+        """Those of a step, the least and the most; see `Search.workload`."""
+        places = compared if self.places is None else min(self.places, compared)
+        old = 0 if self.places is None else self.k
+        return 0, places * (old + self.k * plan.num_proposals)
 
     def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:
         """Score the candidates and those kept so far on the same examples; the best `k` of all stay."""
@@ -110,6 +117,10 @@ class Bandit:
             raise ValueError(f"exploration must be a number >= 0, got {exploration!r}.")
         self.exploration, self.capacity = float(exploration), _count("capacity", capacity)
         self._spent_in = (0, 0)  # the run and its step, so that it is not done twice
+
+    def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
+        """Those of a step, the least and the most; see `Search.workload`."""
+        return 0, self.first * (1 + plan.num_proposals) + self.rounds * self.batch
 
     def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:
         """Accept those that may still be the best after the first examples, and spend evaluations among all."""

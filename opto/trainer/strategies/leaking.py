@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from opto.runs import tell
 from opto.trainer.candidates import ModuleCandidate
@@ -41,6 +42,15 @@ class Guarded:
             else:
                 clean.append(each)
         return self.inner.keep(run, clean)
+
+    def state_dict(self) -> dict[str, Any]:
+        """That of the other screening, if it has one."""
+        return self.inner.state_dict() if hasattr(self.inner, "state_dict") else {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`."""
+        if hasattr(self.inner, "load_state_dict"):
+            self.inner.load_state_dict(state)
 
     def _look(self, run: Run, candidate: ModuleCandidate) -> None:
         before = candidate.parents[0].update_dict if candidate.parents else {}

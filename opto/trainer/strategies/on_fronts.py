@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.fronts import KINDS, Fronts
 from opto.trainer.objectives import to_scalar_score
+from opto.trainer.plan import Plan
 from opto.trainer.run import Run
 from opto.trainer.strategies.acceptance import worse_when_pinned
 from opto.trainer.strategies.verdicts import regressed, settled
@@ -91,6 +92,11 @@ class OnFronts:
         passed += [each for each in candidates if len(each.parents) > 1 and self._is_good_merge(run, each)]
         for each in passed:
             self._validate(run, each)
+
+    def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
+        """Those of a step, the least and the most; see `Search.workload`."""
+        gate = plan.batch_size * plan.num_proposals if self.gate else 0
+        return 0, gate + compared * min(self.finalists, plan.num_proposals)
 
     # ---- before anything is paid for on all examples
 

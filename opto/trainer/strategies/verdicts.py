@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from opto.optimizers.scores import clearly_better
 from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.evidence import compare
 from opto.trainer.run import Run
 
 __all__ = ["Verdict", "compared", "regressed", "settled"]
@@ -31,21 +31,23 @@ class Verdict:
 def compared(run: Run, candidate: ModuleCandidate, other: ModuleCandidate, places: Sequence[int]) -> Verdict:
     """Weigh a candidate against another by their means on the same validation examples.
 
-    With the plan's `confidence` at 0.5, the higher mean wins. Above, it has to be higher by more than chance explains:
-    a one-sided test of the differences, example by example.
+    With the plan's `confidence` at 0.5, the higher mean wins. Above, the paired evidence decides, see
+    `opto.trainer.evidence.compare`.
     """
     mine, theirs = candidate.table(run.validation), other.table(run.validation)
-    ours = [mine.mean_at(place) for place in places]
-    others = [theirs.mean_at(place) for place in places]
-    means = math.fsum(ours) / len(ours), math.fsum(others) / len(others)
+    means = mine.mean(places), theirs.mean(places)
     words = f"{means[0]:.4g} against {means[1]:.4g} on {len(places)} example{'' if len(places) == 1 else 's'}"
-    if run.plan.confidence == 0.5:
+    plan = run.plan
+    if plan.confidence == 0.5:
         return Verdict(means[0] > means[1], means[0] < means[1], words)
-    width = _width(run, [*ours, *others])
-    sure = run.plan.confidence
-    better = clearly_better(ours, others, width=width, confidence=sure)
-    worse = clearly_better(others, ours, width=width, confidence=sure)
-    return Verdict(better, worse, f"{words}, {'at' if better or worse else 'undecided at'} {sure:.0%} confidence")
+    evidence = compare(
+        theirs.numbers(places),
+        mine.numbers(places),
+        confidence=plan.confidence,
+        score_range=plan.score_range if plan.score_range and all(map(math.isfinite, plan.score_range)) else None,
+        seed=plan.seed,
+    )
+    return Verdict(evidence.better, evidence.worse, f"{words}: {evidence}")
 
 
 def settled(
@@ -88,12 +90,6 @@ def regressed(run: Run, candidate: ModuleCandidate) -> list[int]:
     run.evaluate([first, candidate], pinned)
     ours, before = candidate.table(run.validation), first.table(run.validation)
     return [place for place in pinned if ours.mean_at(place) < before.mean_at(place)]
-
-
-def _width(run: Run, scores: Sequence[float]) -> float:
-    """How far scores can lie apart; where the plan does not say so, how far these do."""
-    low, high = run.plan.score_range or (-math.inf, math.inf)
-    return high - low if math.isfinite(high - low) else max(scores) - min(scores)
 
 
 def _varies(candidate: ModuleCandidate, split: str, places: Sequence[int]) -> bool:

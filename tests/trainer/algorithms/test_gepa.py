@@ -1,13 +1,16 @@
 """GEPA as a whole."""
 
+import itertools
+
 import pytest
 
 from opto.testing.search_problem import SearchProblem
 from opto.testing.search_suite import Silent, trained
-from opto.trainer.algorithms.beam import UCBSearch
+from opto.trainer.algorithms.beam import Beam, UCBSearch
 from opto.trainer.algorithms.gepa import GEPA
 from opto.trainer.guide import Guide
 from opto.trainer.objectives import ObjectiveConfig
+from opto.trainer.plan import Plan
 
 
 @pytest.mark.parametrize("validate", [None, 24])
@@ -87,3 +90,22 @@ def test_refuses_odd_options():
     problem = SearchProblem()
     with pytest.raises(ValueError, match="examples must be"):
         GEPA(problem.agent, problem.optimizer, examples="none")
+
+
+@pytest.mark.parametrize("make", [GEPA, UCBSearch, Beam])
+@pytest.mark.parametrize("proposals", [1, 3])
+def test_no_step_takes_more_than_its_workload_says(make, proposals):
+    """The most that a step may take, which estimates stand on, is the most that it takes."""
+    problem = SearchProblem(seed=1, train=20, validate=20)
+    search = make(problem.agent, problem.optimizer, 1, Silent())
+    after: list[int] = []
+
+    class Note:
+        def reached(self, run):
+            after.append(run.counts.evaluations)
+
+    search.stopping.append(Note())
+    trained(search, problem, num_steps=12, num_proposals=proposals, score_range=(0, 1))
+    work = search.workload(Plan(num_proposals=proposals), 20)
+    assert after[0] == work.before
+    assert max(later - before for before, later in itertools.pairwise(after)) <= work.evaluations[1]

@@ -31,7 +31,7 @@ def test_confidence_asks_for_more_than_a_higher_mean():
     made = candidate(run, 30)
     OnValidation().judge(run, [made])
     assert run.best is made
-    assert "at 95% confidence" in made.verdict
+    assert made.verdict.startswith("0.8 against 0.05 on 40 examples: +0.75")
 
 
 def test_pinned_examples_must_not_get_worse():

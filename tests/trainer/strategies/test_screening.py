@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from opto.testing import ScreeningSuite
 from opto.trainer.score_model import ScoreModel
 from opto.trainer.strategies.screening import Chain, Distinct, Heuristic, LearnedScreening
 from tests.trainer.searching import candidate, run_of
@@ -94,6 +95,35 @@ def test_error_is_that_of_predictions_of_what_was_left_out():
         errors.append((found.predict([rows[left_out]])[0] - scores[left_out]) ** 2)
     assert model.error == pytest.approx((sum(errors) / 12) ** 0.5, rel=0.15)
     assert model.skilled
+
+
+class Counting:
+    """Keeps every second candidate of a run: a screening with a state."""
+
+    count = 0
+
+    def keep(self, run, candidates):
+        kept = []
+        for each in candidates:
+            self.count += 1
+            if self.count % 2:
+                kept.append(each)
+            else:
+                run.archive.reject(each, "one of two")
+        return kept
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+
+class TestCounting(ScreeningSuite):
+    """A screening's state is kept with the run, also where it is one of a chain."""
+
+    def make(self):
+        return Chain(Distinct(), Counting())
 
 
 @pytest.mark.parametrize(
