@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from opto.testing import LoopbackOnly
@@ -10,7 +12,12 @@ _guard = LoopbackOnly()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Put the guard up before any test module is imported."""
+    """Put the guard up before any test module is imported; and let Ctrl-C be heard.
+
+    A shell starts what runs in the background with the signal ignored, and then the children of tests ignore it too.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     _guard.__enter__()
     config.add_cleanup(lambda: _guard.__exit__(None, None, None))
 
