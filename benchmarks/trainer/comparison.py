@@ -21,7 +21,7 @@ from benchmarks.trainer.systems import OPTO, PEER, PICTURE
 from tools.environments import ROOT
 from tools.interpreters import Interpreter, preferred
 
-SEEDS = {MAIN: 20, 0.3: 8}
+SEEDS = {MAIN: 20, 0.3: 5}
 """How many seeds there are for each value of p."""
 
 PAGE = ROOT / "docs" / "benchmarks" / "trainer.md"
