@@ -16,21 +16,22 @@ from typing import Any
 from benchmarks.common.crew import Crew
 from benchmarks.common.systems import Python, Worker, WorkerError
 from benchmarks.trainer.curves import Record, band
-from benchmarks.trainer.report import Key, best, page, with_reach
+from benchmarks.trainer.report import MAIN, Key, best, main_competence, page, with_reach
 from benchmarks.trainer.systems import OPTO, PEER, PICTURE
 from tools.environments import ROOT
 from tools.interpreters import Interpreter, preferred
 
-COMPETENCES = (0.6,)
-SEEDS = 20
+SEEDS = {MAIN: 20, 0.3: 5}
+"""How many seeds there are for each value of p."""
+
 PAGE = ROOT / "docs" / "benchmarks" / "trainer.md"
 DRAWING = ROOT / "docs" / "images" / "bench_trainer.svg"
 RUNS = ROOT / "build" / "bench-trainer" / "runs.json"
 LIMIT = 600.0
 """Seconds for all seeds of one algorithm on one problem at one competence."""
 
-_SHOWN = 6
-"""How many algorithms of opto have a curve in the picture."""
+_COLORED = 3
+"""How many algorithms of opto, the best ones, have a colour in the picture."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks.trainer")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds ({SEEDS})")
-    parser.add_argument("--competences", type=float, nargs="+", default=[*COMPETENCES], help="values of p")
+    parser.add_argument("--seeds", type=int, help=f"how many seeds for every value of p ({SEEDS})")
+    parser.add_argument("--competences", type=float, nargs="+", default=[*SEEDS], help="values of p")
     parser.add_argument("--problems", nargs="+", help="only these")
     parser.add_argument("--algorithms", nargs="+", help="only those whose name begins so")
     parser.add_argument("--workers", type=int, default=2, help="processes at a time for each system (2)")
@@ -105,12 +106,12 @@ def _measured(chosen: argparse.Namespace, interpreter: Interpreter) -> dict[str,
             failures += [[[system.name, system.name, name, p], python] for name in problems for p in chosen.competences]
         else:
             jobs += _jobs(python, problems, chosen)
-    results = _run(jobs, chosen.seeds, chosen.workers)
+    results = _run(jobs, chosen)
     failures += [[[*job.key], result] for job, result in results.items() if isinstance(result, str)]
     records = [record for job in jobs if not isinstance(results[job], str) for record in _named(job, results[job])]
     return {
         "problems": problems,
-        "sizes": {**about["sizes"], "seeds": chosen.seeds},
+        "sizes": {**about["sizes"], "seeds": _seeds_in_words(chosen)},
         "whole": _is_whole(chosen),
         "records": records,
         "failures": failures,
@@ -119,8 +120,18 @@ def _measured(chosen: argparse.Namespace, interpreter: Interpreter) -> dict[str,
 
 def _is_whole(chosen: argparse.Namespace) -> bool:
     """Whether the run is the one whose tables are kept."""
-    given = (chosen.seeds, chosen.algorithms, chosen.problems, tuple(chosen.competences))
-    return given == (SEEDS, None, None, COMPETENCES)
+    given = (chosen.seeds, chosen.algorithms, chosen.problems, chosen.competences)
+    return given == (None, None, None, [*SEEDS])
+
+
+def _seeds(chosen: argparse.Namespace, competence: float) -> int:
+    return chosen.seeds or SEEDS.get(competence, SEEDS[MAIN])
+
+
+def _seeds_in_words(chosen: argparse.Namespace) -> str:
+    counts = {p: _seeds(chosen, p) for p in chosen.competences}
+    first, *others = counts.items()
+    return f"{first[1]}" + "".join(f" (at p {p:g}: {count})" for p, count in others if count != first[1])
 
 
 def _jobs(python: Python, problems: Sequence[str] | dict[str, Any], chosen: argparse.Namespace) -> list[Job]:
@@ -135,7 +146,7 @@ def _jobs(python: Python, problems: Sequence[str] | dict[str, Any], chosen: argp
     ]
 
 
-def _run(jobs: list[Job], seeds: int, workers: int) -> dict[Job, list[dict[str, Any]] | str]:
+def _run(jobs: list[Job], chosen: argparse.Namespace) -> dict[Job, list[dict[str, Any]] | str]:
     """The runs of every job, or why there are none."""
 
     def ask(worker: Worker, job: Job) -> list[dict[str, Any]]:
@@ -148,10 +159,10 @@ def _run(jobs: list[Job], seeds: int, workers: int) -> dict[Job, list[dict[str, 
                 competence=job.competence,
                 seed=seed,
             )
-            for seed in range(seeds)
+            for seed in range(_seeds(chosen, job.competence))
         ]
 
-    return Crew(lambda job: job.python, ask, _say).results(jobs, workers)
+    return Crew(lambda job: job.python, ask, _say).results(jobs, chosen.workers)
 
 
 def _say(job: Job, result: list[dict[str, Any]] | str) -> None:
@@ -207,33 +218,38 @@ def _drawn(records: Sequence[Record], problems: dict[str, Any], path: Path, inte
 
 
 def panels(records: Sequence[Record], problems: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is drawn: the curves for each problem at one competence, those of the best algorithms with intervals."""
-    strong = {best(records, True), best(records, False)}
-    competence = max({each["competence"] for each in records}, key=lambda p: (p == COMPETENCES[0], p))
-    ranked = _ranked(records)
+    """What is drawn: the curves for each problem at one competence. The best algorithms are `colored`, the best of each
+    system `strong`, with intervals.
+    """
+    competence = main_competence(records)
+    shown = [each for each in records if each["competence"] == competence]
+    ranked = _ranked(shown)
+    own = [key for key in ranked if key[0] == OPTO.name]
+    colored = {*own[:_COLORED], *[key for key in ranked if key[0] != OPTO.name][:1]}
+    strong = {best(shown, True), best(shown, False)}
     found = []
     for name, about in problems.items():
         lines = []
-        for (system, algorithm), runs in ranked.items():
-            curves = [e["curve"] for e in runs if e["problem"] == name and e["competence"] == competence]
+        for key, runs in ranked.items():
+            curves = [e["curve"] for e in runs if e["problem"] == name]
             if not curves:
                 continue
             places = range(0, about["budget"] + 1, max(1, about["budget"] // 60))
             figures = vars(band(curves, places))
-            line = {"name": algorithm, "own": system == OPTO.name, "strong": algorithm in strong, **figures}
-            lines.append(line if algorithm in strong else {k: v for k, v in line.items() if k not in ("low", "high")})
+            marks = {"own": key[0] == OPTO.name, "colored": key in colored, "strong": key[1] in strong}
+            line = {"name": key[1], **marks, **figures}
+            lines.append(line if marks["strong"] else {k: v for k, v in line.items() if k not in ("low", "high")})
         found.append({"title": f"{name}, p {competence:g} (simulation)", "target": about["target"], "lines": lines})
     return found
 
 
 def _ranked(records: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:
-    """The runs by algorithm: opto's best ones, the best first, then all of the peer's."""
+    """The runs by algorithm, the best first."""
     groups: dict[tuple[str, str], list[Record]] = {}
     for each in records:
         groups.setdefault((each["system"], each["algorithm"]), []).append(each)
 
-    def until(key: tuple[str, str]) -> float:
-        return sum(float(each["until"]) for each in groups[key]) / len(groups[key])
+    def needed(key: tuple[str, str]) -> float:
+        return sum(float(each["for good"]) for each in groups[key]) / len(groups[key])
 
-    own = sorted((key for key in groups if key[0] == OPTO.name), key=until)[:_SHOWN]
-    return {key: groups[key] for key in [*own, *sorted((k for k in groups if k[0] != OPTO.name), key=until)]}
+    return {key: groups[key] for key in sorted(groups, key=needed)}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Band", "Record", "at", "band", "paired", "reached"]
+__all__ = ["Band", "Record", "at", "band", "kept", "paired", "reached"]
 
 Record = Mapping[str, Any]
 """One run: `curve` holds pairs of a number of evaluations and the true score of the incumbent from then on."""
@@ -28,6 +28,21 @@ def at(curve: Sequence[tuple[int, float]], evaluations: int) -> float:
 def reached(curve: Sequence[tuple[int, float]], target: float, budget: int) -> int | None:
     """After how many evaluations the incumbent's true score was the target for the first time; None if never."""
     return next((count for count, score in curve if score >= target - 1e-9 and count <= budget), None)
+
+
+def kept(curve: Sequence[tuple[int, float]], target: float, budget: int) -> int | None:
+    """From how many evaluations on the incumbent's true score was the target until the budget was spent; None if it
+    was not in the end.
+    """
+    since = None
+    for count, score in curve:
+        if count > budget:
+            break
+        if score < target - 1e-9:
+            since = None
+        elif since is None:
+            since = count
+    return since
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.common.intervals import Estimate, bootstrap
-from benchmarks.trainer.curves import Record, at, paired, reached
+from benchmarks.trainer.curves import Record, at, kept, paired, reached
 
-__all__ = ["best", "last_line", "page", "with_reach"]
+__all__ = ["MAIN", "best", "last_line", "main_competence", "page", "with_reach"]
+
+MAIN = 0.6
+"""The value of p that the tables of the problems, and the last line, are about."""
 
 LABEL = (
     "**A simulation.** No language model was asked: the answers come from `opto.testing.Simulated`, a program that "
@@ -26,11 +29,23 @@ EXPLAINED = """\
   malformed answer; the rest is of no use (a change for the worse, none, prose only, another type, broken).
 - The score of an algorithm after so many evaluations is the true score of the candidate that it then believes best: the
   mean on the held-out examples, which it never sees, without noise.
-- reached: of {seeds} seeds, those in which that score was the target at some time. evaluations: until then; a run that
-  does not reach it counts as the whole budget, {budget}. mean: of that score over the whole run. end: that score when
-  the budget is spent. calls, tokens: of the model, tokens estimated at four characters each. seconds: CPU time of a run
-  without the model's.
-- Means with 95% intervals (percentile bootstrap over the seeds, 1,000 resamples).
+- reached: of {seeds} seeds, those in which that score was the target at some time; evaluations: until then. kept: those
+  in which it was the target to the end; for good: evaluations until it was so. A run that does not reach, or does not
+  keep it, counts as the whole budget, {budget}. For good is what a user can rely on, who does not see the true score:
+  an algorithm that believes one candidate after the other touches the target early, and leaves it again.
+- mean: of that score over the whole run. end: that score when the budget is spent. calls, tokens: of the model, tokens
+  estimated at four characters each. seconds: CPU time of a run without the model's.
+- Means with 95% intervals (percentile bootstrap over the seeds, 1,000 resamples). At p {main:g}, where not said
+  otherwise.
+- opto's rows are `Search.train` of each algorithm with its default options, `max_evaluations={budget}`, `seed` and
+  `score_range=(0, 1)`; the optimizer is OptoPrime with `memory_size=10` ("no memory": 0). What an algorithm believes
+  best is its `run.best`, before each step and at the end. Its own count of evaluations is checked against those that
+  there were. Equal values on an equal example are executed once for a score, and again for feedback; where scores are
+  noisy, an algorithm that wants more samples gets other ones. A program that fails returns what failed, and the judge
+  says the same of it as to gepa. "learned screening" is GEPA with `LearnedScreening` (PROMST), which is active from ten
+  scored candidates on. "by hand" is the loop that one writes without an algorithm, with minibatches of 3.
+- Default sizes of the minibatch: 4 for opto's algorithms, but 1 for those of the family of `PrioritySearch`, 3 for
+  gepa. `FewShotSearch` is not there, for no problem has demonstrations; `SequentialUpdate` does what `Minibatch` does.
 - gepa's rows are `gepa.optimize` of the package gepa in an environment of its own: with the same programs, examples,
   judges and seeds, through a `GEPAAdapter`, and the same simulated model as `reflection_lm`. For each example it is
   told what opto's optimizers are told: the input, the run (as text, in place of the graph), the output, and the
@@ -56,24 +71,41 @@ ABOUT = {
     "else the share. The score is 0.7 times quality and 0.3 times brevity; algorithms for several objectives see both.",
 }
 
-HEADING = ["algorithm", "p", "reached", "evaluations", "mean", "end", "calls", "tokens", "seconds"]
+HEADING = ["algorithm", "reached", "evaluations", "kept", "for good", "mean", "end", "calls", "tokens", "seconds"]
+
+LIMITS = """\
+- The simulated model rarely makes a value worse, and where an optimizer has a memory it heeds all that was ever said.
+  So candidates seldom have to be found out, and algorithms that validate little, or nothing (`Minibatch`), look better
+  than they would with a real model. Where scores are noisy, they do not keep what they reach.
+- The problems are small: one or two parameters, 8 examples for validation. What pays with hundreds of examples, such as
+  putting validation off or screening candidates, has little to save here.
+- Algorithms that explore several candidates at a time (`Beam` and the family of `PrioritySearch`, which keeps on
+  scoring them) are made for many evaluations, and for models that often fail; with {budget} they get few steps.
+- Differences between algorithms of one system of less than their intervals say nothing."""
+
+_FIGURES = ("until", "for good", "mean", "end", "calls", "tokens", "seconds")
 
 Key = tuple[str, str, str, float]
 """System, algorithm, problem and competence."""
 
 
 def with_reach(records: Sequence[Record], problems: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The records with `reached`, and `until`: the evaluations until the target, or the whole budget."""
+    """The records with `reached`, and `until`: the evaluations until the target, or the whole budget; and with `kept`
+    and `for good`, the same for the target that is not left again.
+    """
     found = []
     for each in records:
         about = problems[each["problem"]]
         first = reached(each["curve"], about["target"], about["budget"])
+        since = kept(each["curve"], about["target"], about["budget"])
         places = range(1, about["budget"] + 1)
         found.append(
             {
                 **each,
                 "reached": first is not None,
                 "until": about["budget"] if first is None else first,
+                "kept": since is not None,
+                "for good": about["budget"] if since is None else since,
                 "mean": sum(at(each["curve"], place) for place in places) / len(places),
                 "end": each["curve"][-1][1],
             }
@@ -100,27 +132,38 @@ def page(
         picture: where the curves are, as the page links to it.
         python: which Python, in words.
     """
-    parts = ["# Training algorithms side by side", LABEL, EXPLAINED.format(**sizes).rstrip()]
+    main = main_competence(records)
+    parts = ["# Training algorithms side by side", LABEL, EXPLAINED.format(main=main, **sizes).rstrip()]
     parts.append(
         f"Written by `make bench-trainer` on Python {python}; the same seeds give the same counts, seconds differ."
     )
+    parts += ["What the figures do not say:", LIMITS.format(**sizes)]
     if picture:
         parts.append(
             "The true score of the candidate that is believed best against evaluations, means over the seeds "
-            "(simulation); the best algorithm of each system with 95% intervals, and the target dotted.\n\n"
+            "(simulation); the best algorithms have a colour, the best of each system also its 95% interval, the "
+            "others are grey, and the target is dotted.\n\n"
             f"![Curves of the score against evaluations, one panel for each problem (simulation)]({picture})"
         )
     for problem, about in ABOUT.items():
-        rows = _rows(problem, records, failures)
+        rows = _rows(problem, main, records, failures)
         if rows:
             target = problems[problem]["target"]
             parts += [f"## {problem.capitalize()} (simulation)", f"{about} Target: {target:g}.", _table(rows)]
-    return "\n\n".join([*parts, "## In all (simulation)", *_summary(records), last_line(records)]) + "\n"
+    for competence in [*sorted({each["competence"] for each in records} - {main}), main]:
+        some = [each for each in records if each["competence"] == competence]
+        parts += [f"## In all, p {competence:g} (simulation)", *_summary(some), last_line(some)]
+    return "\n\n".join(parts) + "\n"
 
 
-def _rows(problem: str, records: Sequence[Record], failures: Mapping[Key, str]) -> list[list[str]]:
+def main_competence(records: Sequence[Record]) -> float:
+    """The value of p that most of the page is about."""
+    return max((float(each["competence"]) for each in records), key=lambda p: (p == MAIN, p), default=MAIN)
+
+
+def _rows(problem: str, competence: float, records: Sequence[Record], failures: Mapping[Key, str]) -> list[list[str]]:
     groups = _grouped(records)
-    keys = [key for key in dict.fromkeys([*groups, *failures]) if key[2] == problem]
+    keys = [key for key in dict.fromkeys([*groups, *failures]) if key[2:] == (problem, competence)]
     return [_cells(key, groups.get(key, []), failures.get(key, "")) for key in keys]
 
 
@@ -132,11 +175,13 @@ def _grouped(records: Sequence[Record]) -> dict[Key, list[Record]]:
 
 
 def _cells(key: Key, records: Sequence[Record], reason: str) -> list[str]:
-    _, algorithm, _, competence = key
+    algorithm = key[1]
     if not records:
-        return [algorithm, f"{competence:g}", f"does not run: {reason}", *[""] * (len(HEADING) - 3)]
-    figures = [_shown(_estimate(records, name)) for name in ("until", "mean", "end", "calls", "tokens", "seconds")]
-    return [algorithm, f"{competence:g}", f"{sum(each['reached'] for each in records)}/{len(records)}", *figures]
+        return [algorithm, f"does not run: {reason}", *[""] * (len(HEADING) - 2)]
+    shown = {name: _shown(_estimate(records, name)) for name in _FIGURES}
+    counts = {name: f"{sum(each[name] for each in records)}/{len(records)}" for name in ("reached", "kept")}
+    first, since, *others = shown.values()
+    return [algorithm, counts["reached"], first, counts["kept"], since, *others]
 
 
 def _estimate(records: Sequence[Record], figure: str) -> Estimate:
@@ -173,37 +218,58 @@ def _summary(records: Sequence[Record]) -> list[str]:
     groups = _by_algorithm(records)
     if not groups:
         return []
-    ranked = sorted(groups.items(), key=lambda item: _estimate(item[1], "until").mean)
+    ranked = sorted(groups.items(), key=lambda item: _estimate(item[1], "for good").mean)
     problems = [name for name in ABOUT if any(each["problem"] == name for each in records)]
     rows = []
     for (_, algorithm), group in ranked:
-        cells = [f"{sum(each['reached'] for each in group)}/{len(group)}", _shown(_estimate(group, "until"))]
-        for name in problems:
-            mean = _estimate([each for each in group if each["problem"] == name], "until").mean
-            cells.append(f"{mean:.1f}")
+        cells = [f"{sum(each['kept'] for each in group)}/{len(group)}"]
+        cells += [_shown(_estimate(group, name)) for name in ("for good", "until")]
+        cells += [f"{_on(group, name):.1f}" for name in problems]
         rows.append([algorithm, *cells])
-    told = "Evaluations until the target, over all problems and values of p, and for each problem; the fewest first."
-    return [told, _table(rows, ["algorithm", "reached", "evaluations", *problems])]
+    told = (
+        "Evaluations until the target is reached for good, over all problems, the fewest first; until it is reached "
+        "for the first time; and for good on each problem."
+    )
+    return [told, _table(rows, ["algorithm", "kept", "for good", "first", *problems])]
+
+
+def _on(records: Sequence[Record], problem: str) -> float:
+    return _estimate([each for each in records if each["problem"] == problem], "for good").mean
 
 
 def best(records: Sequence[Record], own: bool) -> str | None:
-    """The algorithm of opto, or of its peer, that needs the fewest evaluations over everything that was measured."""
+    """The algorithm of opto, or of its peer, that needs the fewest evaluations for good over all that was measured."""
     groups = {key[1]: each for key, each in _by_algorithm(records).items() if (key[0] == "opto") == own}
-    return min(groups, key=lambda name: _estimate(groups[name], "until").mean, default=None)
+    return min(groups, key=lambda name: _estimate(groups[name], "for good").mean, default=None)
 
 
 def last_line(records: Sequence[Record]) -> str:
-    """Opto's best algorithm and gepa's, each the one with the fewest evaluations over everything."""
+    """Opto's best algorithm and gepa's, each the one with the fewest evaluations over everything; and which of opto's
+    need fewer on each problem than any variant of gepa's.
+    """
     mine, theirs = best(records, True), best(records, False)
     if mine is None or theirs is None:
         return "In all: not compared, since one of the two systems did not run."
     groups = {key[1]: each for key, each in _by_algorithm(records).items()}
-    difference = bootstrap(paired(groups[mine], groups[theirs], "until"))
-    verdict = "no clear difference"
-    if difference.high < 0 or difference.low > 0:
-        verdict = f"{'opto' if difference.high < 0 else 'gepa'} needs fewer"
-    first, second = (_shown(_estimate(groups[name], "until")) for name in (mine, theirs))
+    said = []
+    for name in ("for good", "until"):
+        difference = bootstrap(paired(groups[mine], groups[theirs], name))
+        verdict = "no clear difference"
+        if difference.high < 0 or difference.low > 0:
+            verdict = f"{'opto' if difference.high < 0 else 'gepa'} needs fewer"
+        first, second = (_shown(_estimate(groups[each], name)) for each in (mine, theirs))
+        said.append(f"{first} against {second}, difference by run {_shown(difference)}: {verdict}")
     return (
-        f"In all (simulation): evaluations to reach the target, unreached counting as the whole budget: opto's best, "
-        f"{mine}, {first}; gepa's best, {theirs}, {second}; difference by run {_shown(difference)}: {verdict}."
+        f"In all (simulation), opto's best, {mine}, against gepa's best, {theirs}, evaluations to reach the target, "
+        f"unreached counting as the whole budget. On each problem fewer than any variant of gepa: "
+        f"{', '.join(_everywhere(records)) or 'none'}. For the first time: {said[1]}. For good: {said[0]}."
     )
+
+
+def _everywhere(records: Sequence[Record]) -> list[str]:
+    """The algorithms of opto that need fewer evaluations for good on each problem than any variant of its peer."""
+    groups = _by_algorithm(records)
+    problems = {each["problem"] for each in records}
+    fewest = {name: min(_on(group, name) for key, group in groups.items() if key[0] != "opto") for name in problems}
+    own = {key[1]: group for key, group in groups.items() if key[0] == "opto"}
+    return [each for each, group in own.items() if all(_on(group, name) < fewest[name] for name in problems)]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from benchmarks.trainer.comparison import panels
-from benchmarks.trainer.curves import at, band, paired, reached
+from benchmarks.trainer.curves import at, band, kept, paired, reached
 from benchmarks.trainer.report import best, last_line, page, with_reach
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,6 +183,14 @@ def test_curve() -> None:
     assert reached(CURVE, 0.95, 100) is None
 
 
+def test_kept() -> None:
+    """A target that is left again does not count before it is reached for good; what comes late does not count."""
+    assert kept(CURVE, 0.9, 100) is None
+    assert kept(CURVE, 0.9, 35) == 30
+    assert kept(CURVE, 0.6, 100) == 30
+    assert kept([*CURVE, (50, 0.9)], 0.9, 100) == 50
+
+
 def test_band() -> None:
     """The mean lies within its interval, which has no width where all runs agree."""
     found = band([CURVE, [(0, 0.2), (20, 1.0)], [(0, 0.2)]], [0, 10, 30])
@@ -206,6 +214,9 @@ def test_unreached_counts_as_the_budget() -> None:
     early, late = with_reach([record("opto", "A", 0, 40), record("opto", "A", 1, 140)], ABOUT)
     assert (early["until"], early["reached"]) == (40, True)
     assert (late["until"], late["reached"]) == (100, False)
+    assert (early["for good"], early["kept"]) == (40, True)
+    left = with_reach([{**record("opto", "A", 0, 40), "curve": [[0, 0.1], [40, 1.0], [60, 0.2]]}], ABOUT)[0]
+    assert (left["until"], left["for good"], left["reached"], left["kept"]) == (40, 100, True, False)
     assert early["mean"] == pytest.approx((39 * 0.1 + 61) / 100)
 
 
@@ -218,12 +229,14 @@ def test_page() -> None:
     text = page(records, failures, ABOUT, SIZES, picture="curves.svg", python="3.11")
     assert "**A simulation.**" in text
     assert all("(simulation)" in line for line in text.splitlines() if line.startswith("## "))
-    assert "| A | 0.6 | 4/4 | 21.5 " in text
+    assert "| A | 4/4 | 21.5 " in text
     assert "does not run: no luck" in text
     assert "](curves.svg)" in text
     last = text.splitlines()[-1]
     assert last == last_line(records)
-    assert "opto's best, A, 21.5" in last
+    assert "opto's best, A, against gepa's best, gepa," in last
+    assert "On each problem fewer than any variant of gepa: A. " in last
+    assert "For good: 21.5 " in last
     assert last.endswith("-30.0 (-30.0 to -30.0): opto needs fewer.")
     assert (best(records, True), best(records, False)) == ("A", "gepa")
 
@@ -249,7 +262,8 @@ def test_panels() -> None:
     runs = [record("opto", name, seed, until + seed) for name, until in (("A", 20), ("B", 60)) for seed in range(4)]
     runs += [record("g", "gepa", seed, 50) for seed in range(4)]
     [panel] = panels(with_reach(runs, ABOUT), ABOUT)
-    assert [(line["name"], "low" in line) for line in panel["lines"]] == [("A", True), ("B", False), ("gepa", True)]
+    assert [(line["name"], "low" in line) for line in panel["lines"]] == [("A", True), ("gepa", True), ("B", False)]
+    assert all(line["colored"] for line in panel["lines"])
 
 
 # ---- runs

@@ -22,7 +22,7 @@ __all__ = ["mutants", "passed", "repaired_code", "stated_cases"]
 
 _PAIRS_TRIED = 400
 # The same edits are tried for one request after another, and running one under its limits is what takes time.
-_RUNS_KEPT, _SOURCES_KEPT = 200_000, 2_000
+_RUNS_KEPT, _SOURCES_KEPT = 400_000, 20_000
 _EXPECTED = re.compile(
     r"^(?:[^\n;]*?)(?:\bshould\b(?: \w+)?|\bexpected(?: value| result| to be| to return)?|\bmust (?:be|return|give)"
     r"|==|->|\bright is)\s*:?\s*",

@@ -34,8 +34,9 @@ class OnFronts:
        it was not run. Most candidates are outdone by their own children before the rest would matter.
 
     The rest is paid for (`settle`, at the beginning of steps and at the end) when a candidate leads and nothing better
-    came for some steps, or it seems to have reached the target, or evaluations run out. Only what was scored on all
-    validation examples can take the place of the best candidate.
+    came for some steps, or it seems to have reached the target, or evaluations run out. Until then the one that leads
+    by what is known is the best candidate, and gives way when the rest shows that it is not. Where the plan asks for
+    confidence, or scores are bought again, only what was scored on all validation examples can take that place.
 
     Args:
         gate: whether there is a gate.
@@ -45,6 +46,7 @@ class OnFronts:
         first: the part of the validation examples that the first batch has, at least five; each further batch doubles
             what was seen. 1 pays for all at once.
         defer: whether the rest is put off, which is possible with fronts over examples.
+        lead: whether the candidate that leads is the best one before the rest is paid for.
         patience: after how many steps without a new accepted candidate the leading one is settled.
         giving_up: by how many standard errors a candidate must be worse to be given up; infinite to give up only what
             cannot become the best whatever comes (which is known where `score_range` is).
@@ -62,6 +64,7 @@ class OnFronts:
         siblings: str = "first",
         first: float = 0.1,
         defer: bool = True,
+        lead: bool = True,
         patience: int = 3,
         giving_up: float = 2.0,
         subsample: int = 5,
@@ -84,6 +87,7 @@ class OnFronts:
         self.gate, self.finalists, self.first, self.giving_up = gate, finalists, first, giving_up
         self.subsample, self.kind, self.max_repeats = subsample, kind, max_repeats
         self.defer, self.patience = defer and kind == "examples", patience
+        self.lead = lead and self.defer and max_repeats == 1
 
     def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:
         """Gate, finalists, validation."""
@@ -92,6 +96,7 @@ class OnFronts:
         passed += [each for each in candidates if len(each.parents) > 1 and self._is_good_merge(run, each)]
         for each in passed:
             self._validate(run, each)
+        self._follow(run)
 
     def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
         """Those of a step, the least and the most; see `Search.workload`."""
@@ -200,12 +205,12 @@ class OnFronts:
 
     def _hopeless(self, run: Run, candidate: ModuleCandidate, left: int) -> str:
         """Why a candidate will not become the best, by what was seen so far; "" where it may."""
-        mine, best = candidate.table(run.validation), run.best.table(run.validation)
+        mine, fronts = candidate.table(run.validation), self._fronts(run)
+        best = fronts.estimate(run.best) if self._leads(run) else run.score(run.best)
         seen = f"given up after {len(mine)} of {len(mine) + left} examples: "
         high = run.plan.highest
-        if high is not None and (mine.mean() * len(mine) + high * left) / (len(mine) + left) < best.mean():
-            return f"{seen}it cannot reach {best.mean():.4g} any more"
-        fronts = self._fronts(run)
+        if high is not None and (mine.mean() * len(mine) + high * left) / (len(mine) + left) < best:
+            return f"{seen}it cannot reach {best:.4g} any more"
         leader = fronts.leader() or run.best
         apart = [
             mine.mean_at(place) - theirs for place in mine if (theirs := fronts.score_at(leader, place)) is not None
@@ -231,7 +236,7 @@ class OnFronts:
             Whether anything was evaluated.
         """
         leader = self._fronts(run).leader()
-        if leader is None or leader is run.best or not self._left(run, leader):
+        if leader is None or not self._left(run, leader):
             return False
         if not (last or self._is_time(run, leader)):
             return False
@@ -244,13 +249,14 @@ class OnFronts:
             run.evaluate([leader], batch)
             paid += len(batch)
             if self._left(run, leader) and self._fronts(run).leader() is not leader:
+                self._follow(run)
                 return True  # it was not as good as it seemed
         self._crown(run, leader)
         return True
 
     def _is_time(self, run: Run, leader: ModuleCandidate) -> bool:
         target, remaining = run.plan.target_score, run.remaining
-        if target is not None and self._fronts(run).estimate(leader) >= target:
+        if target is not None and max(self._fronts(run).estimate(leader), run.score(leader)) >= target:
             return True
         left = len(self._left(run, leader))
         step = run.plan.batch_size * (1 + run.plan.num_proposals) + self._batch(len(run.validation_places()), 0)
@@ -261,12 +267,31 @@ class OnFronts:
     def _crown(self, run: Run, candidate: ModuleCandidate) -> None:
         """Let a candidate that was scored on all examples take the place of the best one, if it is better."""
         every = run.validation_places()
+        if self._leads(run):
+            candidate.verdict = f"{run.score(candidate):.4g} on {len(every)} examples"
+            run.archive.touch(candidate)
+            self._follow(run)
+            return
         run.evaluate([run.best], every)  # nothing is paid for what it has
         verdict = settled(run, candidate, run.best, every, self.max_repeats)
         candidate.verdict = verdict.words
         run.archive.touch(candidate)
         if verdict.better:
             run.replace_best(candidate)
+
+    def _leads(self, run: Run) -> bool:
+        return self.lead and run.plan.confidence == 0.5
+
+    def _follow(self, run: Run) -> None:
+        """Let the best candidate be the one that leads; the rest is paid at once where the run could end with it."""
+        leader = self._fronts(run).leader() if self._leads(run) else None
+        if leader is None:
+            return
+        if leader is not run.best:
+            run.replace_best(leader)
+        target = run.plan.target_score
+        if target is not None and run.score(leader) >= target:
+            self.settle(run)
 
     def _fronts(self, run: Run) -> Fronts:
         return run.archive.fronts(run.validation, self.kind)

@@ -42,16 +42,19 @@ def test_siblings_stop_at_the_first_that_passes():
     assert [each.status for each in (bad, good, better)] == ["rejected", "rejected", "accepted"]
 
 
-def test_validation_is_put_off_and_settled():
+@pytest.mark.parametrize(
+    ("lead", "verdict"), [(True, "0.45 on 40 examples"), (False, "0.45 against 0.25 on 40 examples")]
+)
+def test_validation_is_put_off_and_settled(lead, verdict):
     """A promising child is scored on a tenth of the examples; the rest is paid for when it leads for a while."""
     run = started(lambda values, place: float(place < 10 + values[0]))
     run.minibatch = [5]
-    acceptance = OnFronts(gate=False)
+    acceptance = OnFronts(gate=False, lead=lead)
     made = candidate(run, 8)
     acceptance.judge(run, [made])
     assert made.status == "accepted"
     assert len(made.table("validate")) == 5
-    assert run.best is run.archive[0]
+    assert run.best is (made if lead else run.archive[0])
     run.counts.steps = 1
     assert not acceptance.settle(run), "it is not time yet"
     run.counts.steps = 4
@@ -59,7 +62,39 @@ def test_validation_is_put_off_and_settled():
         pass
     assert len(made.table("validate")) == 40
     assert run.best is made
-    assert made.verdict == "0.45 against 0.25 on 40 examples"
+    assert made.verdict == verdict
+
+
+def test_a_leader_gives_way():
+    """What led by its first examples is the best candidate no longer when the rest shows it to be worse."""
+    run = started(lambda values, place: float(place in values[0] or place == 0) if values[0] else 0.5)
+    acceptance = OnFronts(gate=False)
+    probe = run_of(lambda values, place: 0.0, places=40, score_range=(0, 1))
+    seen = probe.random.sample(range(40), 40)[:5]
+    made = candidate(run, seen)
+    acceptance.judge(run, [made])
+    assert sorted(made.table("validate")) == sorted(seen)
+    assert run.best is made
+    acceptance.settle(run, last=True)
+    assert run.best is run.archive[0]
+
+
+@pytest.mark.parametrize("options", [{"confidence": 0.9}, {}])
+def test_no_lead_without_confidence(options):
+    """Where the plan asks for confidence, or scores are bought again, nothing leads unseen."""
+    run = started(lambda values, place: values[0], **options)
+    OnFronts(gate=False, max_repeats=1 if options else 2).judge(run, [candidate(run, 1)])
+    assert run.archive[1].status == "accepted"
+    assert run.best is run.archive[0]
+
+
+def test_the_target_is_not_reached_on_a_few_examples():
+    """A leader that has the target score on its first examples is scored on all of them before the run may end."""
+    run = started(lambda values, place: float(values[0]), target_score=0.9)
+    made = candidate(run, 1)
+    OnFronts(gate=False).judge(run, [made])
+    assert run.best is made
+    assert len(made.table("validate")) == 40
 
 
 def test_what_seems_to_reach_the_target_is_settled_at_once():
