@@ -336,7 +336,7 @@ def test_a_worker_that_cannot_tell_the_time_is_ended(tmp_path):
         return 1.0
 
     make = functools.partial(process_pool, 1)
-    with Evaluator(executor=make, timeout=0.3, grace=0.7, retries=0, workers=1) as evaluator:
+    with Evaluator(executor=make, timeout=1.0, grace=1.5, retries=0, workers=1) as evaluator:
         found = list(evaluator.evaluations([Request(program, x) for x in ("go", "stop", "go")], count_guide))
     assert [each.failure for each in found] == [None, "timeout", None]
 
