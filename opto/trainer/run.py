@@ -16,6 +16,7 @@ from opto.optimizers.joint import propose_jointly
 from opto.optimizers.updates import same_value
 from opto.trainer.archive import Archive
 from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.counts import Counts
 from opto.trainer.data import Data
 from opto.trainer.guides.base import Guide
 from opto.trainer.loader import DataLoader
@@ -47,23 +48,6 @@ class Sample:
     stage: Stage
     places: list[int]
     rollouts: list[Rollout]
-
-
-@dataclass
-class Counts:
-    """What a run has done so far; it is saved with every step.
-
-    Attributes:
-        steps: how many were completed.
-        evaluations: runs of the program on an example, those for feedback and those for scores.
-        failures: steps in a row in which every proposal failed.
-        improved: the step in which the best candidate was last replaced.
-    """
-
-    steps: int = 0
-    evaluations: int = 0
-    failures: int = 0
-    improved: int = 0
 
 
 class Run:
