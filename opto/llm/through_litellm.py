@@ -84,7 +84,7 @@ class LiteLLM(Model):
         remember_secrets(options)
         if call.pop("stream", False):
             raise ValueError("stream=True is not possible here: a model returns whole answers")
-        return {**call, "messages": [dict(message) for message in messages]}
+        return {**call, "messages": [_sendable(dict(message)) for message in messages]}
 
     def __repr__(self) -> str:
         options = [f"{name}={value!r}" for name, value in shown(self.options).items()]
@@ -96,3 +96,12 @@ class LiteLLM(Model):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, options=restored(state["options"]))
         remember_secrets(self.options)
+
+
+def _sendable(value: Any) -> Any:
+    """The same without lone surrogates, which no request can hold: the sign for what is no character instead."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {name: _sendable(each) for name, each in value.items()}
+    return [_sendable(each) for each in value] if isinstance(value, list) else value

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from opto.trainer.objectives import ObjectiveConfig
+from opto.trainer.objectives import ObjectiveConfig, Score
 
 __all__ = ["Plan"]
 
@@ -34,7 +34,8 @@ class Plan:
         failure_score: what a run that failed scores; None for the lowest of `score_range`, or 0.
         confidence: how sure it must be that a candidate is better than the best one, before it takes its place; from
             0.5 ("more likely than not") up to, but not including, 1.
-        objective_config: how dicts of scores are compared.
+        objective_config: how dicts of scores are compared; where its mode is not "scalar" and it says nothing else, the
+            one number of a dict is its weighted sum.
         on_leak: what to do with a candidate that copies answers of training examples: "report", "reject" or "ignore".
 
     Raises:
@@ -72,6 +73,9 @@ class Plan:
             raise ValueError(f"confidence must be >= 0.5 and < 1, got {self.confidence!r}.")
         if self.objective_config is not None and not isinstance(self.objective_config, ObjectiveConfig):
             raise TypeError(f"objective_config must be an ObjectiveConfig or None, got {self.objective_config!r}.")
+        config = self.objective_config
+        if config is not None and config.mode != "scalar" and config.scalarize_dict == "score":  # by default
+            object.__setattr__(self, "objective_config", replace(config, scalarize_dict="weighted"))
         if self.on_leak not in _LEAKS:
             raise ValueError(f"on_leak must be one of {', '.join(map(repr, _LEAKS))}, got {self.on_leak!r}.")
         _check_range(self.score_range)
@@ -94,6 +98,19 @@ class Plan:
             return self.failure_score
         low = 0.0 if self.score_range is None else self.score_range[0]
         return low if math.isfinite(low) else 0.0
+
+    def in_range(self, score: Score) -> Score:
+        """A score of the guide, as it is.
+
+        Raises:
+            ValueError: it lies outside of `score_range`.
+        """
+        known = self.score_range
+        if known is not None and not isinstance(score, Mapping) and not known[0] <= score <= known[1]:
+            raise ValueError(
+                f"score_range must hold all scores of the guide: it is {known!r}, and the guide gave {score!r}."
+            )
+        return score
 
     @property
     def highest(self) -> float | None:

@@ -334,7 +334,7 @@ class Run:
         if score is None:
             config = self.plan.objective_config
             return self.plan.lowest if config is None else {config.score_key: self.plan.lowest}
-        return score  # type: ignore[no-any-return]
+        return self.plan.in_range(score)
 
     def _staged(self, candidates: Sequence[ModuleCandidate]) -> Sequence[Stage]:
         stages = self.stages.first(len(candidates))

@@ -207,8 +207,8 @@ class Search(Trainer):
             if folder is not None and folder.begun:
                 session.known = self._restored(folder, session)
             self._program = self._identified()
-            self._began = compared_with(self._began, {"model": self._program, "guide": _seen(run.guide)})
             if session.known is None:
+                self._began = compared_with(self._began, {"model": self._program, "guide": _seen(run.guide)})
                 around.recorded(stack, folder)
             stack.enter_context(paying(around.budget))
             stack.callback(session.note_spent)
@@ -335,6 +335,8 @@ class Search(Trainer):
                 run.evaluate([run.best], split="test")
             except BudgetExceededError as error:
                 notes = (f"The held-out score is of the test examples that the budget paid for: {error}",)
+        if run.counts.failures and run.errors:
+            notes += (f"No proposal could be made in the last step: {run.errors[-1]}",)
         if not ending.interrupted:
             session.end(run, self._about(), {"reason": ending.reason, "notes": list(notes)})
         self._tell()

@@ -304,3 +304,14 @@ def test_import_is_late_quiet_offline_and_leaves_no_trace():
         [sys.executable, "-c", program], env={**environment, "PYTHONPATH": path}, capture_output=True, text=True
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+def test_lone_surrogates_are_sent_as_replacement_characters():
+    """Texts of programs may hold what no request can; everything else arrives as it is."""
+    parts = [{"type": "text", "text": "\ud800 d\udcff"}]
+    with ModelServer(["yes"]) as running:
+        asked = LiteLLM("openai/any", api_base=running.url, api_key=KEY)
+        asked([{"role": "system", "content": "a\udcff é漢😀"}, {"role": "user", "content": parts}])
+    system, user = running.requests[-1].body["messages"]
+    assert system["content"] == "a\ufffd é漢😀"
+    assert user["content"] == [{"type": "text", "text": "\ufffd d\ufffd"}]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 import opto
-from opto.errors import BudgetExceededError
+from opto.errors import BudgetExceededError, ModelError
 from opto.llm import Budget, as_model
 from opto.optimizers import Choices, FewShot, Hybrid, Numeric, OptoPrime, Select
 from opto.testing import Scripted
@@ -18,6 +18,7 @@ from opto.trainer.assembling import Given, assemble
 from opto.trainer.executors import process_pool
 from opto.trainer.guides import ExactMatch
 from opto.trainer.loggers import BaseLogger
+from opto.trainer.objectives import ObjectiveConfig
 from opto.trainer.parts import ALGORITHMS
 from tests.trainer.counting import DATA, Nudge, closeness, cutter
 from tests.trainer.words import Words
@@ -573,3 +574,35 @@ def test_arguments_are_named(options, error, words):
     """What is wrong is called by the name that the caller gave it."""
     with pytest.raises(error, match=words):
         trained(cutter(), **options)
+
+
+@pytest.mark.parametrize("algorithm", ["BasicSearch", "Beam", "UCBSearch", "GEPA", "PrioritySearch"])
+@pytest.mark.parametrize("mode", ["weighted", "pareto"])
+def test_several_objectives(algorithm, mode):
+    """Every algorithm takes dicts of scores that have no total among them."""
+
+    def guide(query, response, reference):
+        score, words = closeness(query, response, reference)
+        return {"near": score, "long": len(response) / 100}, words
+
+    config = ObjectiveConfig(mode=mode, weights={"near": 1.0, "long": 0.1})
+    outcome = trained(cutter(), guide=guide, algorithm=algorithm, objective_config=config)
+    assert outcome.score > outcome.start
+
+
+def test_scores_outside_of_their_range():
+    """It is said at the first one, not when the run is over."""
+    program = cutter()
+    with pytest.raises(ValueError, match=r"score_range must hold all scores of the guide: it is \(0, 1\).*gave 7"):
+        trained(program, guide=lambda *_: 7, score_range=(0, 1), test_dataset=DATA)
+    assert program.limit.data == 1
+
+
+def test_model_that_cannot_be_asked():
+    """A run that is shorter than the patience with failing models says so in its outcome."""
+
+    def failing(messages, **options):
+        raise ModelError("nobody is there")
+
+    outcome = trained(cutter(), optimizer="OptoPrime", optimizer_kwargs={"llm": failing}, num_steps=2)
+    assert "No proposal could be made in the last step: nobody is there" in str(outcome)
