@@ -128,6 +128,21 @@ class RunFolder:
 
     # ---- saving
 
+    def check(self, run: Run) -> None:
+        """See that the values of the parameters can be saved, before anything is paid for.
+
+        Raises:
+            TypeError: one has no text form; it is named.
+        """
+        for parameter, value in run.best.update_dict.items():
+            try:
+                codec.dumps(value)
+            except TypeError as error:
+                raise TypeError(
+                    f"run_dir cannot hold the value of the parameter {parameter.py_name!r}, {type(value).__name__}: "
+                    f"{error} Or train without run_dir."
+                ) from error
+
     def save(self, run: Run, about: Mapping[str, Any], budget: Budget | None = None) -> None:
         """Write what is new, then the state.
 

@@ -206,6 +206,8 @@ class Search(Trainer):
             session = Session(folder, around, interrupts, {**plan.limits, **around.limits})
             if folder is not None and folder.begun:
                 session.known = self._restored(folder, session)
+            elif folder is not None:
+                folder.check(run)
             self._program = self._identified()
             if session.known is None:
                 self._began = compared_with(self._began, {"model": self._program, "guide": _seen(run.guide)})

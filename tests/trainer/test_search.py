@@ -384,3 +384,17 @@ def test_budget_error_inside_the_program():
     assert "budget" in outcome.stopped
     assert program.limit.data >= 1
     assert BudgetExceededError.__name__ not in outcome.stopped
+
+
+def test_value_that_cannot_be_saved(tmp_path):
+    """A parameter whose value has no text form is named before anything runs."""
+
+    class Opaque:
+        pass
+
+    program = cutter()
+    program.limit._data = Opaque()
+    CALLS.clear()
+    with pytest.raises(TypeError, match=r"run_dir cannot hold the value of the parameter 'limit\d*', Opaque"):
+        searching(program=program).train(counted, DATA, num_steps=1, run_dir=tmp_path)
+    assert not CALLS

@@ -62,13 +62,14 @@ class POLCA(PrioritySearch):
             train_dataset: as there.
             epsilon: how far from the others a new candidate must be; 0 drops equal ones alone.
             distance: `(candidate, candidate) -> float`; None for `ValueDistance`.
-            summarizer: the model that summarizes; "optimizer" for that of the first optimizer, None for no summaries.
+            summarizer: the model that summarizes; "optimizer" for that of the first optimizer, if all have an objective
+                that a summary can be put into; None for no summaries.
             summary_frequency: every how many iterations a summary is made.
             **options: as there.
 
         Raises:
-            ValueError: `epsilon` is negative, `summary_frequency` below 1, or an optimizer has no `objective` that a
-                summary could be put into; and as there.
+            ValueError: `epsilon` is negative, `summary_frequency` below 1, or a summarizer is given and one of the
+                optimizers has no `objective` that a summary could be put into; and as there.
         """
         if isinstance(summary_frequency, bool) or not isinstance(summary_frequency, int) or summary_frequency < 1:
             raise ValueError(f"summary_frequency must be an integer >= 1, got {summary_frequency!r}.")
@@ -140,11 +141,14 @@ class POLCA(PrioritySearch):
     def _made_summarizer(self, model: Any) -> Summarizer | None:
         if model is None:
             return None
+        own = isinstance(model, str) and model == "optimizer"
         for each in self.optimizers:
             if not isinstance(getattr(each, "objective", None), str):
+                if own:
+                    return None
                 raise ValueError(
                     f"summarizer must be None: {type(each).__name__} has no objective that a summary could be put into."
                 )
-        if isinstance(model, str) and model == "optimizer":
+        if own:
             return Summarizer(self.optimizers[0]._answering_model())
         return Summarizer(model)
