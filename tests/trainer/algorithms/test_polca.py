@@ -14,7 +14,7 @@ from opto.optimizers import OptoPrimeV2
 from opto.testing import Scripted
 from opto.trace import Module, node
 from opto.trace.registry import GRAPH
-from opto.trainer.algorithms import POLCA, PrioritySearch
+from opto.trainer.algorithms import POLCA
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.novelty import EpsilonNet, ValueDistance
 from opto.trainer.summaries import Summarizer
