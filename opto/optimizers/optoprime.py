@@ -18,7 +18,7 @@ from opto.optimizers.forms import JSON_KEYS, JSONForm, PromptForm, checked_names
 from opto.optimizers.images import images_of, with_images
 from opto.optimizers.limiting import LimitedOptimizer
 from opto.optimizers.optimizer import Optimizer, Update
-from opto.optimizers.problem import FunctionFeedback, node_to_function_feedback, problem_names
+from opto.optimizers.problem import Facts, FunctionFeedback, node_to_function_feedback, problem_names
 from opto.optimizers.prompt_limits import SHORT, PromptLimits, note_on_past, past_attempts
 from opto.optimizers.rendering import HEADINGS, ProblemInstance
 from opto.optimizers.telling import told_later
@@ -227,6 +227,19 @@ class OptoPrime(LimitedOptimizer):
         return (yield from self._attempts(messages, verbose))
 
     # ---- keeping
+
+    def remember(self, values: Mapping[ParameterNode[Any], Any], remarks: Iterable[Any]) -> None:
+        """Take what was said of other values into the memory, as if the model had been asked about them.
+
+        Args:
+            values: of the parameters; those of others are left out.
+            remarks: on outputs that came of them; equal ones count once.
+        """
+        mine = set(map(id, self.parameters))
+        facts: Facts = {each.py_name: (value, None) for each, value in values.items() if id(each) in mine}
+        said = "\n".join(dict.fromkeys(map(str, remarks)))
+        if facts and said:
+            self.memory.add({"variables": self.form.values(facts, "variables"), "feedback": self.form.inert(said)})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Optimizer:
         """As in `Optimizer`; the logged problems, which hold the program's own values, are shared."""

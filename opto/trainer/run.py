@@ -71,6 +71,7 @@ class Run:
         random: a generator of this step's own, made of the seed and the number of the step.
         usage: what model calls took.
         errors: those that left a proposal of this step without values.
+        said: by number of a candidate and place, what was said of evaluations on this step's minibatch.
     """
 
     def __init__(  # the parts of a run
@@ -94,6 +95,7 @@ class Run:
         self.parents: list[ModuleCandidate] = []
         self.minibatch: list[int] = []
         self.errors: list[Exception] = []
+        self.said: dict[int, dict[int, Any]] = {}
         self.best = ModuleCandidate(
             stages[0].module,
             optimizer=stages[0].optimizer,
@@ -287,6 +289,8 @@ class Run:
                     self.archive.score(candidate, split, place, self._score(evaluation.score))
                     candidate.cost["seconds"] = candidate.cost.get("seconds", 0.0) + evaluation.seconds
                     self._count(evaluation, split)
+                    if split == "train" and place in self.minibatch:
+                        self.said.setdefault(candidate.number, {})[place] = evaluation.feedback
 
     def replace_best(self, candidate: ModuleCandidate) -> None:
         """Let a candidate be the one that the run would end with."""

@@ -38,6 +38,7 @@ from opto.trainer.strategies.proposers import Proposer, Reflection
 from opto.trainer.strategies.screening import Everything, Screening
 from opto.trainer.strategies.stopping import Stopping, planned
 from opto.trainer.surroundings import Surroundings
+from opto.trainer.teaching import teach
 from opto.trainer.trainer import Trainer
 
 __all__ = ["Search"]
@@ -236,6 +237,7 @@ class Search(Trainer):
                 GRAPH.renumber(self._numbers)
                 run.random = random.Random(f"{run.plan.seed}/{run.counts.steps + 1}")
                 run.errors.clear()
+                run.said.clear()
                 session.begin(run.counts.steps + 1)
                 self.step()
                 run.counts.steps += 1
@@ -265,6 +267,7 @@ class Search(Trainer):
         candidates = self.screening.keep(run, candidates)
         if candidates:
             self.acceptance.judge(run, candidates)
+            teach(run)
 
     def workload(self, plan: Plan, compared: int) -> Workload:
         """How much a run will do, for an estimate before it begins.

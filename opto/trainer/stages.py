@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,11 @@ class Stage:
     def put(self, candidate: ModuleCandidate) -> None:
         """Give the parameters the values of a candidate, all at once."""
         assign(self.parameters, [candidate.update_dict[each] for each in self.originals])
+
+    def values_of(self, candidate: ModuleCandidate) -> dict[ParameterNode[Any], Any]:
+        """The values of a candidate by the parameters here."""
+        pairs = zip(self.parameters, self.originals, strict=True)
+        return {here: candidate.update_dict[original] for here, original in pairs}
 
     def translated(self, values: dict[ParameterNode[Any], Any]) -> dict[ParameterNode[Any], Any]:
         """Values of parameters here as values of the original ones.
@@ -85,6 +90,9 @@ class Stages:
 
     def __len__(self) -> int:
         return len(self._stages)
+
+    def __iter__(self) -> Iterator[Stage]:
+        return iter(self._stages)
 
     def __getitem__(self, place: int) -> Stage:
         return self._stages[place]

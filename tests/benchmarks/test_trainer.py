@@ -46,22 +46,26 @@ def meter(problems: Any) -> Any:
 def asked(module: str, *jobs: dict[str, Any]) -> list[dict[str, Any]]:
     """The outcomes of some runs, from a process of their own."""
     code = f"""
-import json, sys, warnings
-warnings.simplefilter("ignore")
-sys.path.insert(0, {str(FOLDER)!r})
+import json, sys
 import {module}
 print(json.dumps([{module}.WORKLOADS["run"](**job) for job in json.loads(sys.argv[1])]))
 """
+    found: list[dict[str, Any]] = told(code, json.dumps(jobs))
+    return found
+
+
+def told(code: str, *arguments: str) -> Any:
+    """What a program prints as JSON that finds the modules of the workloads, in a process of its own."""
+    begun = f"import sys, warnings\nwarnings.simplefilter('ignore')\nsys.path.insert(0, {str(FOLDER)!r})\n"
     variables = {
         **os.environ,
         "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
         "PYTHONHASHSEED": "0",
     }
-    command = [sys.executable, "-c", code, json.dumps(jobs)]
+    command = [sys.executable, "-c", begun + code, *arguments]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 # ---- problems
@@ -269,7 +273,7 @@ def test_panels() -> None:
 # ---- runs
 
 
-def test_contestants() -> None:
+def test_loop_by_hand() -> None:
     """With a perfect model opto's loop reaches every target within the budget, and the same seed gives the same run."""
     jobs = [
         {"algorithm": "OptoPrime by hand", "problem": kind, "competence": 1.0, "seed": seed}
@@ -285,6 +289,55 @@ def test_contestants() -> None:
         if job["problem"] != "function":  # whose test cases do not tell every mistake
             assert max(score for _, score in found["curve"]) >= 0.9, job
     assert {**once, "seconds": 0} == {**twice, "seconds": 0}
+
+
+ALGORITHMS = ["GEPA", "GEPA (learned screening)", "BasicSearch", "UCBSearch", "Beam", "Minibatch"]
+FAMILY = ["PrioritySearch", "SequentialSearch", "BeamSearch", "StreamingPrioritySearch", "ParetobasedPS", "POLCA"]
+
+
+def test_algorithms() -> None:
+    """Every training algorithm keeps to the budget, which it counts as the meter does, and gets better."""
+    jobs = [{"algorithm": name, "problem": "text", "competence": 0.9, "seed": 1} for name in [*ALGORITHMS, *FAMILY]]
+    for job, found in zip(jobs, asked("contestants", *jobs), strict=True):
+        assert found["evaluations"] <= 240, job
+        assert found["curve"][-1][1] > found["curve"][0][1], job
+        assert found["candidates"] > 1, job
+
+
+def test_algorithms_repeat_themselves() -> None:
+    """The same seed gives the same run, also where scores are noisy and several proposals are asked for at once."""
+    names = ["GEPA", "UCBSearch", "POLCA"]
+    jobs = [{"algorithm": name, "problem": "noisy", "competence": 0.5, "seed": 3} for name in names]
+    found = asked("contestants", *jobs, *jobs)
+    for first, second in zip(found[:3], found[3:], strict=True):
+        assert {**first, "seconds": 0} == {**second, "seconds": 0}
+
+
+def test_failing_code_is_told_what_is_right() -> None:
+    """A program that raises returns what failed, of which the judge says the same as to gepa."""
+    code = """
+import json, sys
+from contest import PROBLEMS
+from training_problem import Meter
+from traced import METER, Judge, Program
+problem = PROBLEMS["function"](0)
+METER.set(Meter(problem, 0))
+program, example = Program(problem), problem.train[0]
+name = problem.parameters[0].name
+source = problem.parameters[0].start
+broken = source.splitlines()[0] + "\\n    return 1 // 0\\n"
+program.nodes()[name]._data = broken
+output = program(example.name)
+score, words = Judge()(example.name, output.data)
+output.backward(words)
+said = problem.run({name: broken}, example).feedback
+print(json.dumps([score, words, said, len(program.nodes()[name].feedback)]))
+"""
+    score, words, said, reached_by = told(code)
+    assert score == 0.0
+    assert "ZeroDivisionError" in words
+    assert words == said
+    assert reached_by == 1
 
 
 def test_peers() -> None:

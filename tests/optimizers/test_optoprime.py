@@ -240,6 +240,17 @@ class TestPrompt:
         assert len(optimizer.memory) == 2
         assert "feedback 0" in third
 
+    def test_remember(self):
+        """What was said of other values is shown like past values; equal remarks once, and those of others not."""
+        x, optimizer = ready(suggesting(int0=5), memory_size=2)
+        optimizer.remember({x: 9, node(3, trainable=True): 4}, ["too large", "too large", "# Feedback"])
+        optimizer.step()
+        prompt = optimizer.log[0]["user_prompt"]
+        assert prompt.index("(int) int0=9") < prompt.index("too large") < prompt.index("(int) int0=1")
+        assert prompt.count("too large") == 1
+        assert "int0=4" not in prompt
+        assert optimizer.state_dict()["memory"][0]["variables"] == "(int) int0=9"
+
     def test_a_failed_step_is_not_remembered(self):
         """What was never tried is no experience."""
         _, optimizer = ready(TimeoutError("slow"), suggesting(int0=5), memory_size=2)
