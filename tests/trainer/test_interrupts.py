@@ -74,6 +74,9 @@ def test_the_second_one_interrupts_whatever_the_main_thread_does(wait: str) -> N
     child = Child(
         f"""
         from concurrent.futures import Future
+        # Python can miss a signal that comes just before a wait begins, until the next one comes.
+        signal.signal(signal.SIGALRM, lambda *about: None)
+        signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
         try:
             with Interrupts(note=say) as interrupts:
                 say("ready")
@@ -232,7 +235,8 @@ from opto.trainer.progress import Progress, Status
 try:
     with Progress(total_steps=9) as progress, Interrupts(note=progress.note):
         progress.update(Status(step=3, event="waiting"))
-        threading.Event().wait()
+        while not threading.Event().wait(0.05):
+            pass
 except KeyboardInterrupt:
     print("stopped", threading.active_count())
 """
