@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _resume(options: argparse.Namespace) -> Any:
     import opto
-    from opto.trainer.written_plan import NAME, read_plan
+    from opto.trainer.rebuilding.written_plan import NAME, read_plan
 
     overrides = {name: getattr(options, name) for name in ("num_steps", "num_epochs", "max_evaluations")}
     given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from opto.trainer.intervals import wilson
+from opto.trainer.evidence.intervals import wilson
 
 __all__ = ["Estimate", "bootstrap", "crossed_bootstrap", "wilson"]
 

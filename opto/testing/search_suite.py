@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from opto.testing.search_problem import SearchProblem
-from opto.trainer.archive import Archive
 from opto.trainer.outcomes import Outcome
+from opto.trainer.pool.archive import Archive
 from opto.trainer.run import Run
 from opto.trainer.search import Search
 

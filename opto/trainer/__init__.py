@@ -8,7 +8,7 @@ from opto.lazy import lazy_names
 
 if TYPE_CHECKING:
     from opto.trainer.datasets import Dataset, as_dataset
-    from opto.trainer.decoding import IterativeDecoding
+    from opto.trainer.decoding.iterative import IterativeDecoding
     from opto.trainer.evaluators import evaluate, evaluate_vector
     from opto.trainer.guide import Guide, as_guide
     from opto.trainer.interrupts import Interrupts
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from opto.trainer.objectives import ObjectiveConfig
     from opto.trainer.outcomes import Outcome
     from opto.trainer.progress import Progress, Status
-    from opto.trainer.references import rebuildable
+    from opto.trainer.rebuilding.references import rebuildable
     from opto.trainer.results import ResultCache
     from opto.trainer.resuming import resume
     from opto.trainer.rollouts import Evaluator, Request
@@ -66,7 +66,7 @@ _LAZY = {
     "estimate": "training",
     "evaluate": "evaluators",
     "evaluate_vector": "evaluators",
-    "rebuildable": "references",
+    "rebuildable": "rebuilding.references",
     "resume": "resuming",
     "train": "training",
 }

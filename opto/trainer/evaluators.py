@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from opto.errors import OptoWarning
 from opto.trainer.objectives import aggregate_score_dicts
-from opto.trainer.programs import Judging
+from opto.trainer.rolling_out.programs import Judging
 from opto.trainer.rollouts import Evaluation, Evaluator, Request
 
 if TYPE_CHECKING:

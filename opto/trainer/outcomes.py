@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 from opto.llm.totals import Totals
-from opto.trainer.archive import Archive
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.evidence import Gap, Interval, gap, interval
+from opto.trainer.evidence.comparing import Gap, Interval, gap, interval
+from opto.trainer.pool.archive import Archive
 from opto.trainer.run import Run
 
 __all__ = ["Outcome"]

@@ -9,15 +9,15 @@ from typing import Any
 
 from opto.errors import FileFormatError
 from opto.runs import codec
-from opto.trainer.agents import as_agent
-from opto.trainer.assembling import Assembled, Given, assemble
-from opto.trainer.checkpoints import RunFolder
+from opto.trainer.assembling.agents import as_agent
+from opto.trainer.assembling.assembling import Assembled, Given, assemble
 from opto.trainer.datasets import as_dataset
-from opto.trainer.described import NotRebuiltError, parameters_again, rebuilt
-from opto.trainer.kept_data import check_dataset, kept_dataset
+from opto.trainer.rebuilding.described import NotRebuiltError, parameters_again, rebuilt
+from opto.trainer.rebuilding.kept_data import check_dataset, kept_dataset
+from opto.trainer.rebuilding.written_plan import NAME, read_plan, written_budget, written_options
+from opto.trainer.saving.checkpoints import RunFolder
 from opto.trainer.search import Search
 from opto.trainer.surroundings import as_budget
-from opto.trainer.written_plan import NAME, read_plan, written_budget, written_options
 
 __all__ = ["resume"]
 

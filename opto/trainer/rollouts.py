@@ -15,16 +15,16 @@ from functools import partial
 from typing import Any
 
 from opto.runs import heard, tell
-from opto.trainer.dispatching import Pool
-from opto.trainer.evaluation import Evaluation, Request, Rollout, Settings
 from opto.trainer.executors import LoopExecutor, thread_pool
-from opto.trainer.fingerprints import fingerprint
+from opto.trainer.fingerprints.walk import fingerprint
 from opto.trainer.guides.functions import as_guide
-from opto.trainer.naming import numbered
-from opto.trainer.passes import Pass
-from opto.trainer.programs import Judging, is_async, judging_for, score_in
 from opto.trainer.results import ResultCache
-from opto.trainer.step_journal import StepJournal
+from opto.trainer.rolling_out.dispatching import Pool
+from opto.trainer.rolling_out.evaluation import Evaluation, Request, Rollout, Settings
+from opto.trainer.rolling_out.naming import numbered
+from opto.trainer.rolling_out.passes import Pass
+from opto.trainer.rolling_out.programs import Judging, is_async, judging_for, score_in
+from opto.trainer.rolling_out.step_journal import StepJournal
 
 __all__ = ["Evaluation", "Evaluator", "Request", "Rollout"]
 

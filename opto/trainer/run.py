@@ -14,7 +14,6 @@ from opto.llm.totals import Totals
 from opto.optimizers import Optimizer
 from opto.optimizers.joint import propose_jointly
 from opto.optimizers.updates import same_value
-from opto.trainer.archive import Archive
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.counts import Counts
 from opto.trainer.data import Data
@@ -22,9 +21,10 @@ from opto.trainer.guides.base import Guide
 from opto.trainer.loader import DataLoader
 from opto.trainer.objectives import Score, to_scalar_score
 from opto.trainer.plan import Plan
+from opto.trainer.pool.archive import Archive
+from opto.trainer.rolling_out.step_journal import StepJournal
 from opto.trainer.rollouts import Evaluation, Evaluator, Request, Rollout
 from opto.trainer.stages import Stage, Stages
-from opto.trainer.step_journal import StepJournal
 
 __all__ = ["Counts", "Exhausted", "Run", "Sample"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from opto.trace.containers import ParameterContainer
 from opto.trainer.guides.functions import as_guide
+from opto.trainer.rolling_out.step_journal import StepJournal
 from opto.trainer.rollouts import Evaluator, Request, Rollout
-from opto.trainer.step_journal import StepJournal
 
 __all__ = ["BatchRollout", "Rollout", "Sampler"]
 

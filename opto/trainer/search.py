@@ -17,9 +17,8 @@ from opto.runs import heard, tell
 from opto.trace.modules import Module
 from opto.trace.registry import GRAPH
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.checkpoints import RunFolder
 from opto.trainer.data import Data
-from opto.trainer.fingerprints import fingerprint
+from opto.trainer.fingerprints.walk import fingerprint
 from opto.trainer.guides.functions import as_guide
 from opto.trainer.interrupts import Interrupts
 from opto.trainer.loggers import BaseLogger
@@ -28,6 +27,7 @@ from opto.trainer.plan import Plan
 from opto.trainer.results import ResultCache
 from opto.trainer.rollouts import Evaluator
 from opto.trainer.run import Exhausted, Run
+from opto.trainer.saving.checkpoints import RunFolder
 from opto.trainer.session import Session, compared_with
 from opto.trainer.stages import Stages
 from opto.trainer.strategies.acceptance import Acceptance, OnValidation

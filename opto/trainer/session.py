@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from opto.errors import OptoWarning
-from opto.trainer.checkpoints import RunFolder
 from opto.trainer.interrupts import Interrupts
 from opto.trainer.outcomes import Outcome
 from opto.trainer.run import Run
+from opto.trainer.saving.checkpoints import RunFolder
 from opto.trainer.surroundings import Surroundings
 
 __all__ = ["Session", "compared_with"]

@@ -11,11 +11,11 @@ from typing import Any
 
 from opto.llm import Budget
 from opto.runs import listening
-from opto.trainer.checkpoints import RunFolder
 from opto.trainer.plan import Plan
 from opto.trainer.progress import Progress
 from opto.trainer.progress.progress import MODES
 from opto.trainer.results import ResultCache
+from opto.trainer.saving.checkpoints import RunFolder
 
 __all__ = ["Surroundings", "as_budget", "checked_folder"]
 

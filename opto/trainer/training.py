@@ -6,13 +6,13 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from opto.trainer.assembling import Given, assemble
-from opto.trainer.checkpoints import RunFolder
+from opto.trainer.assembling.assembling import Given, assemble
+from opto.trainer.rebuilding.written_plan import NAME, write_plan
+from opto.trainer.saving.checkpoints import RunFolder
 from opto.trainer.surroundings import checked_folder
-from opto.trainer.written_plan import NAME, write_plan
 
 if TYPE_CHECKING:
-    from opto.trainer.estimating import Estimate
+    from opto.trainer.estimating.estimate import Estimate
 
 __all__ = ["estimate", "train"]
 
@@ -124,7 +124,7 @@ def estimate(*, model: Any, train_dataset: Any, trials: int = 3, **arguments: An
         ValueError: nothing says how many steps there are to be.
         Exception: as for `train`.
     """
-    from opto.trainer.costs import estimated
+    from opto.trainer.estimating.costs import estimated
 
     unknown = {"run_dir"} & arguments.keys()
     names = {each for each in Given.__dataclass_fields__ if each not in ("trainer_kwargs", "parameters")}

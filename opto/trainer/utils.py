@@ -13,7 +13,7 @@ from opto.trace.modules import Module
 from opto.trace.nodes import Node
 from opto.trainer.executors import thread_pool
 from opto.trainer.guides.base import Guide
-from opto.trainer.work import settled
+from opto.trainer.rolling_out.work import settled
 
 __all__ = ["async_run", "batch_run", "batchify", "deepcopy_module", "is_node_copy"]
 

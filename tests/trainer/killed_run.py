@@ -16,8 +16,8 @@ from opto.optimizers import OptoPrime
 from opto.runs.files import write_atomic
 from opto.trace import GRAPH, Module, bundle, node
 from opto.trainer.results import ResultCache
+from opto.trainer.rolling_out.step_journal import StepJournal
 from opto.trainer.rollouts import Evaluator, Request
-from opto.trainer.step_journal import StepJournal
 
 STEPS = 4
 WORKERS = 3

@@ -16,9 +16,9 @@ from opto.errors import FileFormatError, OptoWarning, RecordInUseError
 from opto.llm import Budget
 from opto.runs import read
 from opto.trace import node
-from opto.trainer.checkpoints import RunFolder
 from opto.trainer.guides import ExactMatch
 from opto.trainer.loggers import BaseLogger
+from opto.trainer.saving.checkpoints import RunFolder
 from tests.trainer.training_programs import environment, written
 
 
@@ -331,7 +331,7 @@ def test_folder_in_use(person, tmp_path):
 
 FORKING = """
 import os, signal
-from opto.trainer.checkpoints import RunFolder
+from opto.trainer.saving.checkpoints import RunFolder
 folder = RunFolder("run")
 if os.fork() == 0:
     print("forked", flush=True)

@@ -14,12 +14,12 @@ from opto.testing import Scripted
 from opto.trace import Module, bundle, model, node
 from opto.trainer import Outcome
 from opto.trainer.algorithms import BasicSearch, Minibatch, Trainer
-from opto.trainer.assembling import Given, assemble
+from opto.trainer.assembling.assembling import Given, assemble
+from opto.trainer.assembling.parts import ALGORITHMS
 from opto.trainer.executors import process_pool
 from opto.trainer.guides import ExactMatch
 from opto.trainer.loggers import BaseLogger
 from opto.trainer.objectives import ObjectiveConfig
-from opto.trainer.parts import ALGORITHMS
 from tests.trainer.counting import DATA, Nudge, closeness, cutter
 from tests.trainer.words import Words
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opto.trainer.algorithms.sequential import SequentialSearch, SequentialUpdate
     from opto.trainer.algorithms.streaming import StreamingPrioritySearch
     from opto.trainer.candidates import ModuleCandidate
-    from opto.trainer.memories import HeapMemory, ParetoHeapMemory
+    from opto.trainer.priority.memories import HeapMemory, ParetoHeapMemory
     from opto.trainer.trainer import Trainer
 
 __all__ = [

@@ -7,9 +7,9 @@ from typing import Any
 
 from opto.trainer.algorithms.resuming import ResumableSearch
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.exploration import Exploration, blanked
 from opto.trainer.plan import Plan
-from opto.trainer.priorities import Memories
+from opto.trainer.priority.exploration import Exploration, blanked
+from opto.trainer.priority.priorities import Memories
 from opto.trainer.strategies.acceptance import unregressed
 from opto.trainer.strategies.verdicts import Verdict, checked_pinned, compared
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from opto.trainer.algorithms.priority_search import PrioritySearch
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.example_wins import ExampleWins
-from opto.trainer.memory_indices import MemoryIndex, indices_of
+from opto.trainer.priority.example_wins import ExampleWins
+from opto.trainer.priority.memory_indices import MemoryIndex, indices_of
 
 __all__ = ["ParetobasedPS", "best_on_examples"]
 

@@ -11,13 +11,13 @@ from opto.llm.ambient import collecting
 from opto.trainer import prompts
 from opto.trainer.algorithms.priority_search import PrioritySearch, Rollouts
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.exploration import Samples
-from opto.trainer.memory_indices import MemoryIndex, indices_of
-from opto.trainer.neighbours import Neighbours
-from opto.trainer.novelty import EpsilonNet, ValueDistance
 from opto.trainer.outcomes import Outcome
-from opto.trainer.priorities import scalar, standing
-from opto.trainer.summaries import Summarizer
+from opto.trainer.priority.exploration import Samples
+from opto.trainer.priority.memory_indices import MemoryIndex, indices_of
+from opto.trainer.priority.neighbours import Neighbours
+from opto.trainer.priority.novelty import EpsilonNet, ValueDistance
+from opto.trainer.priority.priorities import scalar, standing
+from opto.trainer.priority.summaries import Summarizer
 
 __all__ = ["POLCA"]
 

@@ -10,18 +10,18 @@ from opto.optimizers import Optimizer
 from opto.trace.modules import Module
 from opto.trainer.algorithms.judging import JudgingSearch
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.checkpoints import folder_path
-from opto.trainer.exploration import Exploration, Samples, ScoresByObjective, blanked
 from opto.trainer.guides.functions import as_guide
 from opto.trainer.loggers import BaseLogger
-from opto.trainer.memories import HeapMemory, ParetoHeapMemory
 from opto.trainer.objectives import ObjectiveConfig
 from opto.trainer.outcomes import Outcome
 from opto.trainer.plan import Plan
-from opto.trainer.priorities import Memories, SearchParameters, comparable, scalar, standing, verdict
-from opto.trainer.saved_searches import Reporting
+from opto.trainer.priority.exploration import Exploration, Samples, ScoresByObjective, blanked
+from opto.trainer.priority.memories import HeapMemory, ParetoHeapMemory
+from opto.trainer.priority.priorities import Memories, SearchParameters, comparable, scalar, standing, verdict
+from opto.trainer.priority.saved_searches import Reporting
+from opto.trainer.saving.checkpoints import folder_path
+from opto.trainer.saving.state_lines import StateLines
 from opto.trainer.session import Session
-from opto.trainer.state_lines import StateLines
 from opto.trainer.strategies.verdicts import checked_pinned
 
 __all__ = ["HeapMemory", "ModuleCandidate", "ParetoHeapMemory", "PrioritySearch", "SearchParameters"]
@@ -283,7 +283,7 @@ class PrioritySearch(JudgingSearch):
                 self._run.archive.reject(dropped, f"no room in the memory: {verdict(dropped, self.objective_config)}")
 
     def exploit(self, **kwargs: Any) -> tuple[ModuleCandidate, float, dict[str, Any]]:
-        """The best candidate by its mean scores, whatever the priorities are; see `opto.trainer.leading.leads`.
+        """The best candidate by its mean scores, whatever the priorities are (`leads`).
 
         With a `confidence` above 0.5 it takes the place of the best one only if the evidence is as sure as that.
 

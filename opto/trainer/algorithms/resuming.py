@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from opto.trace.modules import Module
-from opto.trainer.checkpoints import RunFolder, folder_path
 from opto.trainer.outcomes import Outcome
-from opto.trainer.priorities import SearchParameters
-from opto.trainer.saved_searches import Reporting, SavedSearch, begin_anew
+from opto.trainer.priority.priorities import SearchParameters
+from opto.trainer.priority.saved_searches import Reporting, SavedSearch, begin_anew
+from opto.trainer.saving.checkpoints import RunFolder, folder_path
 from opto.trainer.search import Ending, Search
 from opto.trainer.session import Session
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from opto.trainer.algorithms.priority_search import PrioritySearch, Rollouts
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.exploration import Samples
 from opto.trainer.plan import Plan
+from opto.trainer.priority.exploration import Samples
 
 __all__ = ["SequentialSearch", "SequentialUpdate"]
 

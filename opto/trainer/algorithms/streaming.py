@@ -7,8 +7,8 @@ from typing import Any
 
 from opto.trainer.algorithms.priority_search import PrioritySearch
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.exploration import Samples
 from opto.trainer.outcomes import Outcome
+from opto.trainer.priority.exploration import Samples
 
 __all__ = ["StreamingPrioritySearch"]
 

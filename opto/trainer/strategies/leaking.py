@@ -11,7 +11,7 @@ from opto.trainer.run import Run
 from opto.trainer.strategies.screening import Screening
 
 if TYPE_CHECKING:
-    from opto.trainer.leaks import LeakGuard
+    from opto.trainer.leaks.guard import LeakGuard
 
 __all__ = ["Guarded"]
 
@@ -72,7 +72,7 @@ class Guarded:
 
     def _guard_of(self, run: Run) -> LeakGuard:
         if self._guard is None or self._run is not run:
-            from opto.trainer.leaks import LeakGuard
+            from opto.trainer.leaks.guard import LeakGuard
 
             examples = ((place, x, info) for place, (x, info) in enumerate(run.data.train))
             self._run, self._guard = run, LeakGuard(examples)

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.fronts import KINDS, Fronts
 from opto.trainer.objectives import to_scalar_score
 from opto.trainer.plan import Plan
+from opto.trainer.pool.fronts import KINDS, Fronts
 from opto.trainer.run import Run
 from opto.trainer.strategies.acceptance import worse_when_pinned
 from opto.trainer.strategies.verdicts import regressed, settled

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.fronts import KINDS
+from opto.trainer.pool.fronts import KINDS
 from opto.trainer.run import Run
 
 __all__ = [

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.evidence import compare
+from opto.trainer.evidence.comparing import compare
 from opto.trainer.run import Run
 
 __all__ = ["Verdict", "checked_pinned", "compared", "regressed", "settled"]

@@ -13,7 +13,7 @@ from opto.optimizers import OptoPrime
 from opto.trace import Module, bundle, node
 from opto.trainer.algorithms import POLCA, PrioritySearch, SequentialSearch
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.leading import leads
+from opto.trainer.priority.leading import leads
 from tests.trainer.algorithms.searching import Adder, Near, OlderWalk, Silent, data
 
 

@@ -16,8 +16,8 @@ from opto.trace import Module, node
 from opto.trace.registry import GRAPH
 from opto.trainer.algorithms import POLCA
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.novelty import EpsilonNet, ValueDistance
-from opto.trainer.summaries import Summarizer
+from opto.trainer.priority.novelty import EpsilonNet, ValueDistance
+from opto.trainer.priority.summaries import Summarizer
 from tests.trainer.algorithms.searching import Adder, Near, Silent, Walk, data
 
 

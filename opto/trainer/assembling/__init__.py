@@ -1,0 +1,1 @@
+"""A model, data and parts by name, put together to a search."""

@@ -1,0 +1,19 @@
+"""What a run may take, before it begins."""
+
+from __future__ import annotations
+
+from opto.trainer.estimating.estimate import (
+    Estimate,
+    UnitCost,
+    estimate_plan,
+    measure,
+    prompt_cost,
+)
+
+__all__ = [
+    "Estimate",
+    "UnitCost",
+    "estimate_plan",
+    "measure",
+    "prompt_cost",
+]

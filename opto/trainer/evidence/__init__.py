@@ -1,0 +1,27 @@
+"""Whether a candidate is better, how good it is, and how sure that is."""
+
+from __future__ import annotations
+
+from opto.trainer.evidence.comparing import (
+    Comparison,
+    Gap,
+    Interval,
+    compare,
+    gap,
+    interval,
+    needed_pairs,
+    regressions,
+    wilson,
+)
+
+__all__ = [
+    "Comparison",
+    "Gap",
+    "Interval",
+    "compare",
+    "gap",
+    "interval",
+    "needed_pairs",
+    "regressions",
+    "wilson",
+]

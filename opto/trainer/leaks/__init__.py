@@ -1,0 +1,15 @@
+"""Whether a candidate copies what it is judged by."""
+
+from __future__ import annotations
+
+from opto.trainer.leaks.guard import (
+    Leak,
+    LeakGuard,
+    leaks,
+)
+
+__all__ = [
+    "Leak",
+    "LeakGuard",
+    "leaks",
+]

@@ -1,0 +1,1 @@
+"""What priority searches are made of: memories, priorities, exploration, novelty."""

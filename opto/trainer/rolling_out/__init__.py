@@ -1,0 +1,1 @@
+"""How programs are run on examples: calls through executors, and what comes of them."""
