@@ -5,10 +5,15 @@ from __future__ import annotations
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from opto.testing import LoopbackOnly
 
 _guard = LoopbackOnly()
+
+# How long an example takes says more of the machine and of what else it does than of opto.
+settings.register_profile("opto", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("opto")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -64,7 +64,7 @@ def summaries(draw):
     )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(summaries(), st.integers(1, 4000), st.sampled_from(sorted(FORMS)), st.sampled_from([None, "gpt-4o"]))
 def test_the_budget_is_kept(summary, budget, form, model):
     """The text has at most as many tokens as there may be, or the error tells how many it needs, and they suffice."""
@@ -84,7 +84,7 @@ def test_the_budget_is_kept(summary, budget, form, model):
         assert f" {name}=" in text or f'<variable name="{name}"' in text
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(summaries(), st.integers(300, 4000), st.sampled_from(sorted(FORMS)))
 def test_nothing_is_lost_silently(summary, budget, form):
     """Calls, values and documentation that are not shown are counted in notes."""

@@ -134,7 +134,7 @@ def programs(draw):
     return calls
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(programs())
 def test_a_fold_stands_for_its_calls(calls):
     """Running the loops gives the same calls in the same order, and none is lost."""
@@ -143,7 +143,7 @@ def test_a_fold_stands_for_its_calls(calls):
     assert [name for item in items for name, _ in results(item)] == [call.result for call in calls]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(programs())
 def test_the_order_stays_valid(calls):
     """No call comes before one that it needs."""

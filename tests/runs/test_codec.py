@@ -88,7 +88,7 @@ values = st.recursive(
 
 
 @given(values)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_value_comes_back_as_it_was(value):
     """Types, signs, order of dicts and lone surrogates included; the text is valid UTF-8, and writing is repeatable."""
     text = dumps(value)
@@ -546,7 +546,6 @@ def test_damage_is_named_with_the_file(tmp_path, content, complaint):
 
 
 @given(st.binary(max_size=40) | st.text().map(str.encode))
-@settings(deadline=None)
 def test_noise_is_a_file_format_error(tmp_path_factory, noise):
     """No content of a file makes reading raise anything else."""
     path = tmp_path_factory.getbasetemp() / "noise"
@@ -556,7 +555,7 @@ def test_noise_is_a_file_format_error(tmp_path_factory, noise):
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_changed_document_is_read_or_refused(data):
     """Any one character changed gives a value or a FileFormatError, nothing else."""
     text = dumps(

@@ -103,7 +103,7 @@ def test_a_module_holds_nothing_that_the_standard_librarys_lacks(name: str) -> N
 
 
 @given(st.lists(st.tuples(st.sampled_from(["push", "pop", "replace", "pushpop", "heapify"]), st.integers(0, 9))))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_heaps_are_arranged_as_the_standard_library_does(steps: list[tuple[str, int]]) -> None:
     """Step by step, the lists are the same."""
     one: list[int] = []
@@ -127,7 +127,7 @@ def test_heaps_are_arranged_as_the_standard_library_does(steps: list[tuple[str, 
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers())), st.integers(-1, 5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_largest_and_smallest_come_in_the_same_order(items: list[tuple[int, int]], n: int) -> None:
     """Equal ones keep theirs."""
     key = operator.itemgetter(0)
@@ -138,7 +138,7 @@ def test_the_largest_and_smallest_come_in_the_same_order(items: list[tuple[int, 
 
 
 @given(st.integers(-9, 9), st.integers(1, 9))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_operators_are_the_same(a: int, b: int) -> None:
     """Each gives what the standard library's gives."""
     several = {"attrgetter", "contains", "countOf", "getitem", "indexOf", "itemgetter", "setitem", "concat"}
@@ -165,7 +165,7 @@ PARTS = st.one_of(
 
 
 @given(st.builds(complex, PARTS, PARTS), st.floats(-10, 10, allow_subnormal=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_complex_numbers_are_the_same(z: complex, phi: float) -> None:
     """To the last bit, infinite ones too."""
     for name in ("phase", "polar", "isnan", "isinf", "isfinite"):

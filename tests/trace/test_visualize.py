@@ -219,7 +219,7 @@ def test_no_text_is_taken_for_markup(text):
 
 @needs_graphviz
 @given(st.text(st.characters(exclude_categories=()), max_size=30))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_text_gives_a_picture(text):
     """Control characters and lone surrogates included, the SVG is well-formed and has its two nodes."""
     node = ParameterNode("p0", text, description=text)

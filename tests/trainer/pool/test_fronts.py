@@ -24,7 +24,7 @@ def effective(each, place):
     return None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(EVENTS)
 def test_fronts_kept_up_are_those_of_the_definition(events):
     """After any births and scores, also repeated ones, all with the highest score hold a key; so in new fronts."""
@@ -51,7 +51,7 @@ def test_fronts_kept_up_are_those_of_the_definition(events):
     assert again.leader() is fronts.leader()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.sampled_from([0, 1, 2]), min_size=4, max_size=4), min_size=1, max_size=9))
 def test_pruning_leaves_no_dominated_candidate_and_every_front_held(rows):
     """Those that stay hold every key together, and none of them holds only keys that others of them hold."""

@@ -18,7 +18,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(EVENTS, st.sampled_from([-1.0, 0.0, 0.5, 3.0]), st.integers(1, 4))
 def test_rankings_kept_up_are_those_of_sorting(events, exploration, count):
     """After any births and scores: by means and by bounds, of equal ones the older first; also in new ones."""

@@ -19,7 +19,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(EVENTS)
 def test_wins_kept_up_are_those_of_the_definition(events):
     """After any arrivals, departures, further scores and exceptions: all with the highest score win an example."""

@@ -33,7 +33,7 @@ def made(agent, one, other):
     return ModuleCandidate(agent, {agent.one: one, agent.other: other})
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(VALUES, VALUES), max_size=8),
     st.lists(st.integers(0, 7), max_size=4),

@@ -347,7 +347,7 @@ def test_a_rollout_comes_back_as_it_was(tmp_path, name):
 CALLS = ["add", "make_list", "joined", "inside", "eq", "cond"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["add", "make_list", "joined", "inside", "eq", "cond"]), *[st.integers(0, 9)] * 3)
