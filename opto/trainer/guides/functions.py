@@ -102,12 +102,12 @@ def _check_parameters(function: Callable[..., Any]) -> None:
         return
     try:
         signature.bind(None, None, None)
-    except TypeError as error:
+    except TypeError:
         name = getattr(function, "__name__", type(function).__name__)
         raise TypeError(
             f"guide must be a function of three arguments (query, response, reference), got {name}{signature}: give it "
             "those parameters, or pass `lambda query, response, reference: ...` that calls it with what it needs."
-        ) from error
+        ) from None
 
 
 def _refuse_on_a_loop(result: Awaitable[Any]) -> None:
