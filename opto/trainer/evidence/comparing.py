@@ -19,7 +19,7 @@ from opto.trainer.evidence.intervals import (
     gap,
     interval,
     percent,
-    range_width,
+    range_of,
     t_quantile,
     wilson,
 )
@@ -162,9 +162,8 @@ def regressions(
 _Pairs = Sequence[tuple[Hashable, Sequence[float], Sequence[float]]]
 
 
-def _around(differences: Sequence[float], width: float | None, confidence: float, *, rare: bool) -> tuple[float, float]:
-    """The interval of the mean difference, with two imagined pairs besides."""
-    bound = math.inf if width is None else width
+def _around(differences: Sequence[float], bound: float, confidence: float, *, rare: bool) -> tuple[float, float]:
+    """The interval of the mean difference, with two imagined pairs besides; none is larger than the bound."""
     extreme = bound if rare else max(map(abs, differences), default=0.0) or bound
     if not differences or math.isinf(extreme):
         return -bound, bound
@@ -175,14 +174,14 @@ def _around(differences: Sequence[float], width: float | None, confidence: float
     return max(-bound, mean - half), min(bound, mean + half)
 
 
-def _width(pairs: _Pairs, score_range: tuple[float, float] | None) -> float | None:
-    """How far two scores can lie apart; None if nobody knows."""
+def _width(pairs: _Pairs, score_range: tuple[float, float] | None) -> float:
+    """How far two scores can lie apart; infinite if nobody knows."""
     values = [value for _, past, fresh in pairs for scores in (past, fresh) for value in scores]
     if not all(map(math.isfinite, values)):
         culprit = next(place for place, *scores in pairs if not all(map(math.isfinite, (*scores[0], *scores[1]))))
         raise ValueError(f"scores must be finite, but those at {culprit!r} are not: give a failure the lowest score.")
-    seen = (min(values), max(values)) if values else (math.inf, -math.inf)
-    return range_width(*seen, score_range if values else None)
+    low, high = range_of(values, score_range)
+    return high - low
 
 
 def _squares(scores: Sequence[float]) -> float:
