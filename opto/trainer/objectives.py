@@ -37,6 +37,7 @@ __all__ = [
 Score: TypeAlias = "float | Mapping[str, float]"
 """A number, or a number for each objective."""
 
+_LARGEST = 1e100
 _MODES = ("scalar", "weighted", "pareto")
 _TIE_BREAKS = ("weighted", "lexicographic", "random_seeded")
 _SCALARIZATIONS = ("score", "mean", "weighted")
@@ -100,14 +101,14 @@ def to_score_dict(score: Any) -> dict[str, float]:
     """A score as a dict of floats: a number or bool becomes `{"score": float}`.
 
     Raises:
-        ValueError: an empty dict, or a number that is not finite.
+        ValueError: an empty dict, or a number that is not finite, or beyond 1e100.
         TypeError: neither a number nor a dict of numbers.
     """
     if isinstance(score, Mapping):
         if not score:
             raise ValueError("score must not be empty, got {}: give a number for each objective.")
-        return {_checked_name(name): finite_number(f"score[{name!r}]", value) for name, value in score.items()}
-    return {"score": finite_number("score", score)}
+        return {_checked_name(name): _score(f"score[{name!r}]", value) for name, value in score.items()}
+    return {"score": _score("score", score)}
 
 
 normalize_score = to_score_dict
@@ -319,6 +320,16 @@ def finite_number(what: str, value: Any) -> float:
         raise TypeError(f"{what} must be {wanted}, got {type(value).__name__}: {value!r}.")
     if not math.isfinite(number):
         raise ValueError(f"{what} must be finite, got {number!r}.")
+    return number
+
+
+def _score(what: str, value: Any) -> float:
+    number = finite_number(what, value)
+    if abs(number) > _LARGEST:
+        raise ValueError(
+            f"{what} must lie between -{_LARGEST:g} and {_LARGEST:g}, got {number!r}: sums and squares of larger ones "
+            "are no numbers. Where it stands for a failure, give the lowest score that a response can have."
+        )
     return number
 
 

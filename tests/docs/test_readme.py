@@ -61,10 +61,10 @@ def test_readme_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     assert program.prompt.data == "Good morning"
 
 
-def test_readme_loop_length() -> None:
-    """The loop of the README is ten lines long, give or take the empty one."""
-    (block,) = python_blocks("README.md")
-    assert len(block.splitlines()) <= 10
+@pytest.mark.parametrize(("page", "number", "most"), [("README.md", 0, 9), ("docs/trainer/first_steps.md", 1, 30)])
+def test_length(page: str, number: int, most: int) -> None:
+    """The loop of the README is ten lines long with the empty one; from a function to a program that is loaded, 30."""
+    assert sum(map(bool, python_blocks(page)[number].splitlines())) <= most
 
 
 def test_operator_row() -> None:

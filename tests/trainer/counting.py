@@ -1,4 +1,4 @@
-"""A program to be trained, with an optimizer that draws its proposals from the parameter's own value."""
+"""A program to be trained, an optimizer that draws its proposals from the parameter's own value, and a logger."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from opto.optimizers import Optimizer
 from opto.trace import Module, bundle, node
+from opto.trainer.loggers import BaseLogger
 
 
 class Nudge(Optimizer):
@@ -27,6 +28,16 @@ class Nudge(Optimizer):
     def load_state_dict(self, state):
         super().load_state_dict(state)
         self.moves = state["moves"]
+
+
+class Kept(BaseLogger):
+    """Keeps entries."""
+
+    def __init__(self, mark=""):
+        self.mark, self.entries = mark, []
+
+    def log(self, name, data, step, **kwargs):
+        self.entries.append((name, data, step))
 
 
 def cutter(limit: int = 1, skip: int = 0) -> Any:

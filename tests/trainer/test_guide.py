@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import opto
 from opto.errors import FileFormatError
 from opto.trainer import guide as module
 from opto.trainer.guide import FunctionGuide, Guide, as_guide
@@ -107,6 +109,7 @@ def test_functions_may_return_a_score_in_any_form(result: Any, score: Any, feedb
         ("good", TypeError, "got str"),
         ((1.0, 2.0), TypeError, "feedback in words, got feedback 2.0"),
         (float("nan"), ValueError, "finite"),
+        (1.7e308, ValueError, r"between -1e\+100 and 1e\+100, got 1\.7e\+308"),
         ({}, ValueError, "empty"),
     ],
 )
@@ -119,6 +122,20 @@ def test_functions_that_return_no_score_are_named(result: Any, error: type[Excep
     with pytest.raises(error, match=message) as raised:
         as_guide(judge).get_feedback("q", "r")
     assert "judge" in str(raised.value)
+
+
+def test_functions_that_take_something_else_are_refused() -> None:
+    """Before anything is run, with what they take; those that do not tell, or take anything, are not."""
+
+    def judge(answer: Any, example: Any) -> float:
+        return 1.0
+
+    with pytest.raises(TypeError, match=r"guide must be a function of three arguments .*, got judge\(answer.*lambda"):
+        as_guide(judge)
+    with pytest.raises(TypeError, match="guide must be"):
+        opto.train(model=lambda x: 1 / 0, train_dataset=[("a", "b")], guide=judge)
+    for taking in (lambda *args: 1.0, lambda query, response, reference, more=0: 1.0, functools.partial(max, 0)):
+        assert isinstance(as_guide(taking), FunctionGuide)
 
 
 async def test_coroutine_functions_are_awaited() -> None:

@@ -15,18 +15,11 @@ import opto
 from opto.errors import FileFormatError, OptoWarning, RecordInUseError
 from opto.llm import Budget
 from opto.runs import read
+from opto.testing.search_suite import Silent
 from opto.trace import node
 from opto.trainer.guides import ExactMatch
-from opto.trainer.loggers import BaseLogger
 from opto.trainer.saving.checkpoints import RunFolder
 from tests.trainer.training_programs import environment, written
-
-
-class Quiet(BaseLogger):
-    """Logs nothing."""
-
-    def log(self, name, data, step, **kwargs):
-        """Nothing."""
 
 
 def told(outcome):
@@ -89,7 +82,7 @@ def test_nothing_is_paid_for_twice(person, tmp_path):
 
 def test_finished_run(person, tmp_path):
     """It gives its outcome at once, without a model call or a run of the program; a higher limit lets it go on."""
-    first = opto.train(model=person.agent, num_steps=3, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
+    first = opto.train(model=person.agent, num_steps=3, run_dir=tmp_path / "run", logger=Silent(), **person.OPTIONS)
     person.asked.clear()
     os.environ["EXECUTED"] = str(tmp_path / "executed")
     try:
@@ -106,7 +99,7 @@ def test_finished_run(person, tmp_path):
 
 def test_function_with_parameters_around_it(person, tmp_path):
     """They are found again by their names, without a run of the program."""
-    options = {"num_steps": 2, "run_dir": tmp_path / "run", "logger": Quiet(), **person.OPTIONS}
+    options = {"num_steps": 2, "run_dir": tmp_path / "run", "logger": Silent(), **person.OPTIONS}
     first = opto.train(model=person.plain, **options)
     os.environ["EXECUTED"] = str(tmp_path / "executed")
     try:
@@ -118,7 +111,7 @@ def test_function_with_parameters_around_it(person, tmp_path):
 
 def test_used_up_evaluations(person, tmp_path):
     """A run that ended in the middle of a step goes on, with a higher limit, as if it had had that from the start."""
-    options = {"logger": Quiet(), **person.OPTIONS}
+    options = {"logger": Silent(), **person.OPTIONS}
     whole = opto.train(model=person.Cutter(), max_evaluations=40, run_dir=tmp_path / "whole", **options)
     first = opto.train(model=person.Cutter(), max_evaluations=21, run_dir=tmp_path / "run", **options)
     assert "used up" in first.stopped
@@ -128,7 +121,7 @@ def test_used_up_evaluations(person, tmp_path):
 
 def test_used_up_budget(person, tmp_path):
     """What was spent counts on, also in another process; a larger budget lets the run go on."""
-    options = {"num_steps": 5, "logger": Quiet(), **person.OPTIONS}
+    options = {"num_steps": 5, "logger": Silent(), **person.OPTIONS}
     whole = opto.train(model=person.Cutter(), run_dir=tmp_path / "whole", **options)
     first = opto.train(model=person.Cutter(), run_dir=tmp_path / "run", budget={"calls": 2}, **options)
     assert "budget of 2 calls" in first.stopped
@@ -143,7 +136,7 @@ def test_used_up_budget(person, tmp_path):
 
 def test_budget_for_a_run_that_had_none(person, tmp_path):
     """What was used before counts."""
-    opto.train(model=person.agent, num_steps=2, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
+    opto.train(model=person.agent, num_steps=2, run_dir=tmp_path / "run", logger=Silent(), **person.OPTIONS)
     person.asked.clear()
     assert "budget of 3 calls" in opto.resume(tmp_path / "run", num_steps=9, budget={"calls": 3}).stopped
     assert len(person.asked) == 1
@@ -152,7 +145,7 @@ def test_budget_for_a_run_that_had_none(person, tmp_path):
 def test_one_budget_object_is_charged_once(person, tmp_path):
     """A budget that has paid for the run itself does not pay again when the run goes on."""
     budget = Budget(calls=20)
-    options = {"logger": Quiet(), **person.OPTIONS}
+    options = {"logger": Silent(), **person.OPTIONS}
     opto.train(model=person.agent, num_steps=2, run_dir=tmp_path / "run", budget=budget, **options)
     opto.resume(tmp_path / "run", num_steps=4, budget=budget)
     assert budget.spent.calls == 4
@@ -160,7 +153,7 @@ def test_one_budget_object_is_charged_once(person, tmp_path):
 
 def test_events_are_recorded(person, tmp_path):
     """The folder holds the record of the run; each process adds a session."""
-    options = {"logger": Quiet(), **person.OPTIONS}
+    options = {"logger": Silent(), **person.OPTIONS}
     opto.train(model=person.agent, num_steps=2, run_dir=tmp_path / "run", **options)
     opto.resume(tmp_path / "run", num_steps=3)
     record = read(tmp_path / "run")
@@ -182,7 +175,7 @@ def test_parts_that_cannot_be_made_again(person, tmp_path):
         "guide": lambda query, response, reference: person.closeness(query, response, reference.text),
         "optimizer_kwargs": {"llm": lambda messages, **options: "go"},
     }
-    opto.train(model=local, num_steps=2, run_dir=tmp_path / "run", logger=Quiet(), **options)
+    opto.train(model=local, num_steps=2, run_dir=tmp_path / "run", logger=Silent(), **options)
     with pytest.raises(TypeError) as caught:
         opto.resume(tmp_path / "run")
     message = str(caught.value)
@@ -203,7 +196,7 @@ class Opaque:
 
 def test_other_data(person, tmp_path):
     """Data that is given must be what the run began with."""
-    opto.train(model=person.agent, num_steps=1, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
+    opto.train(model=person.agent, num_steps=1, run_dir=tmp_path / "run", logger=Silent(), **person.OPTIONS)
     with pytest.raises(ValueError, match="train_dataset must be the one that the run began with: 4 examples, not 1"):
         opto.resume(tmp_path / "run", train_dataset=[("a", "b")])
     with pytest.raises(ValueError, match="its examples are others"):
@@ -215,21 +208,21 @@ def test_other_data(person, tmp_path):
 
 def test_parts_that_were_changed(person, tmp_path):
     """A guide that judges otherwise now, or code that runs otherwise, is told of: scores from before stay."""
-    opto.train(model=person.Cutter(), num_steps=1, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
+    opto.train(model=person.Cutter(), num_steps=1, run_dir=tmp_path / "run", logger=Silent(), **person.OPTIONS)
 
     def milder(query, response, reference):
         score, words = person.closeness(query, response, reference)
         return score / 2, words
 
     with pytest.warns(OptoWarning, match="guide was changed since the run began"):
-        outcome = opto.resume(tmp_path / "run", guide=milder, num_steps=2, logger=Quiet())
+        outcome = opto.resume(tmp_path / "run", guide=milder, num_steps=2, logger=Silent())
     assert outcome.steps == 2
-    assert opto.resume(tmp_path / "run", guide=milder, num_steps=3, logger=Quiet()).steps == 3
+    assert opto.resume(tmp_path / "run", guide=milder, num_steps=3, logger=Silent()).steps == 3
 
 
 def test_program_with_other_parameters(person, tmp_path):
     """The values of one parameter never become those of another, and both programs are named."""
-    opto.train(model=person.Cutter(), num_steps=1, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
+    opto.train(model=person.Cutter(), num_steps=1, run_dir=tmp_path / "run", logger=Silent(), **person.OPTIONS)
 
     class Renamed(person.Cutter):
         def __init__(self):
@@ -246,20 +239,20 @@ def test_program_with_other_parameters(person, tmp_path):
 
     for program, names in ((Renamed(), "length"), (Larger(), "limit, more")):
         with pytest.raises(FileFormatError, match=rf"1 parameters \(limit\), and this one has . \({names}\)"):
-            opto.resume(tmp_path / "run", model=program, num_steps=2, logger=Quiet())
-    opto.train(model=Larger(), num_steps=1, run_dir=tmp_path / "larger", logger=Quiet(), **person.OPTIONS)
+            opto.resume(tmp_path / "run", model=program, num_steps=2, logger=Silent())
+    opto.train(model=Larger(), num_steps=1, run_dir=tmp_path / "larger", logger=Silent(), **person.OPTIONS)
     with pytest.raises(FileFormatError, match=r"2 parameters \(limit, more\), and this one has 1 \(limit\)"):
-        opto.resume(tmp_path / "larger", model=Smaller(), num_steps=2, logger=Quiet())
+        opto.resume(tmp_path / "larger", model=Smaller(), num_steps=2, logger=Silent())
 
 
 def test_another_algorithm_or_optimizer(person, tmp_path):
     """A run is not gone on with by others than it began with; the argument is named."""
-    opto.train(model=person.Cutter(), num_steps=1, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
+    opto.train(model=person.Cutter(), num_steps=1, run_dir=tmp_path / "run", logger=Silent(), **person.OPTIONS)
     with pytest.raises(ValueError, match="algorithm must be the one of the run in .*BasicSearch"):
-        opto.resume(tmp_path / "run", algorithm="GEPA", num_steps=2, logger=Quiet())
+        opto.resume(tmp_path / "run", algorithm="GEPA", num_steps=2, logger=Silent())
     options = {"optimizer": "OptoPrime", "optimizer_kwargs": {"llm": person.answer}}
     with pytest.raises(ValueError, match="optimizer must be one like that of the run in .*Nudge"):
-        opto.resume(tmp_path / "run", **options, num_steps=2, logger=Quiet())
+        opto.resume(tmp_path / "run", **options, num_steps=2, logger=Silent())
 
 
 def test_guides_of_the_package(person, tmp_path):
@@ -267,7 +260,7 @@ def test_guides_of_the_package(person, tmp_path):
     for guide, options in (("ExactMatch", {"guide_kwargs": {"ignore_case": True}}), (ExactMatch(ignore_case=True), {})):
         where = tmp_path / f"run {type(guide).__name__}"
         given = {**person.OPTIONS, "guide": guide, **options}
-        opto.train(model=person.agent, num_steps=1, run_dir=where, logger=Quiet(), **given)
+        opto.train(model=person.agent, num_steps=1, run_dir=where, logger=Silent(), **given)
         plan = json.loads((where / "plan.json").read_text())["value"]
         assert plan["guide"]["name"] == "ExactMatch"
         assert opto.resume(where, num_steps=2).steps == 2
@@ -309,7 +302,7 @@ def test_script_that_is_run_again(tmp_path):
 
 def test_folder_that_holds_a_run(person, tmp_path):
     """It is not written over; one without a run is said so."""
-    options = {"logger": Quiet(), **person.OPTIONS}
+    options = {"logger": Silent(), **person.OPTIONS}
     opto.train(model=person.agent, num_steps=1, run_dir=tmp_path / "run", **options)
     with pytest.raises(ValueError, match=r"opto\.resume\("):
         opto.train(model=person.agent, num_steps=1, run_dir=tmp_path / "run", **options)
@@ -320,7 +313,7 @@ def test_folder_that_holds_a_run(person, tmp_path):
 
 def test_folder_in_use(person, tmp_path):
     """Two processes cannot run in one folder; one that was killed leaves no lock."""
-    opto.train(model=person.agent, num_steps=1, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
+    opto.train(model=person.agent, num_steps=1, run_dir=tmp_path / "run", logger=Silent(), **person.OPTIONS)
     with RunFolder(tmp_path / "run"):
         with pytest.raises(RecordInUseError):
             opto.resume(tmp_path / "run")
@@ -343,7 +336,7 @@ signal.pause()
 
 def test_forked_children_hold_no_lock(person, tmp_path):
     """A child of a run that was killed does not keep others out of its folder."""
-    opto.train(model=person.agent, num_steps=1, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
+    opto.train(model=person.agent, num_steps=1, run_dir=tmp_path / "run", logger=Silent(), **person.OPTIONS)
     with child(tmp_path, FORKING) as process:
         assert process.stdout.readline() == "forked\n"
         with pytest.raises(RecordInUseError):
@@ -355,7 +348,7 @@ def test_forked_children_hold_no_lock(person, tmp_path):
 
 def test_died_before_the_first_step(person, tmp_path):
     """A folder with a plan and no state is begun."""
-    opto.train(model=person.agent, num_steps=2, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
+    opto.train(model=person.agent, num_steps=2, run_dir=tmp_path / "run", logger=Silent(), **person.OPTIONS)
     for name in ("state.json", "candidates.jsonl", "results.jsonl"):
         (tmp_path / "run" / name).unlink()
     person.agent.limit._set(1)
@@ -383,7 +376,7 @@ def test_died_before_the_first_step(person, tmp_path):
 )
 def test_damaged_folders(person, tmp_path, name, change):
     """What is damaged, or newer, is named, and nothing is changed."""
-    opto.train(model=person.agent, num_steps=2, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
+    opto.train(model=person.agent, num_steps=2, run_dir=tmp_path / "run", logger=Silent(), **person.OPTIONS)
     path = tmp_path / "run" / name
     changed = change(path.read_text())
     assert changed != path.read_text()
@@ -399,7 +392,7 @@ def test_damaged_folders(person, tmp_path, name, change):
 )
 def test_references_that_train_does_not_write(person, tmp_path, reference):
     """A folder cannot make `resume` call a function of Python or of opto."""
-    opto.train(model=person.agent, num_steps=1, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
+    opto.train(model=person.agent, num_steps=1, run_dir=tmp_path / "run", logger=Silent(), **person.OPTIONS)
     plan = tmp_path / "run" / "plan.json"
     plan.write_text(plan.read_text().replace('"person:agent"', json.dumps(reference)))
     with pytest.raises(TypeError, match="model: .*(refused|no reference|has no)"):
@@ -408,7 +401,7 @@ def test_references_that_train_does_not_write(person, tmp_path, reference):
 
 def test_only_marked_functions_are_called(person, tmp_path):
     """What makes a part again is marked with @rebuildable."""
-    opto.train(model=person.marked("!"), num_steps=1, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
+    opto.train(model=person.marked("!"), num_steps=1, run_dir=tmp_path / "run", logger=Silent(), **person.OPTIONS)
     plan = tmp_path / "run" / "plan.json"
     plan.write_text(plan.read_text().replace("person:marked", "person:Marked"))
     with pytest.raises(TypeError, match="not marked with @opto.trainer.rebuildable"):
@@ -430,7 +423,7 @@ def test_full_disk(person, tmp_path, monkeypatch):
 
     monkeypatch.setattr(codec, "save", failing)
     program = person.Cutter()
-    options = {"num_steps": 5, "logger": Quiet(), **person.OPTIONS}
+    options = {"num_steps": 5, "logger": Silent(), **person.OPTIONS}
     with pytest.raises(OSError, match="No space left"):
         opto.train(model=program, run_dir=tmp_path / "run", **options)
     monkeypatch.undo()
@@ -449,7 +442,7 @@ def test_values_without_a_text_form(person, tmp_path):
             guide=lambda query, response, reference: 1.0,
             optimizer=person.Nudge,
             run_dir=tmp_path / "run",
-            logger=Quiet(),
+            logger=Silent(),
             num_steps=1,
         )
 
@@ -491,9 +484,9 @@ def signalled(folder, *numbers):
 def test_interrupted_once(person, tmp_path, number):
     """The step under way is finished and saved, and the run can go on."""
     assert "interrupted True 3 interrupted" in signalled(tmp_path, number)
-    options = {"num_steps": 6, "logger": Quiet(), **person.OPTIONS}
+    options = {"num_steps": 6, "logger": Silent(), **person.OPTIONS}
     whole = opto.train(model=person.Cutter(), run_dir=tmp_path / "whole", **options)
-    assert told(opto.resume(tmp_path / "run", logger=Quiet())) == told(whole)
+    assert told(opto.resume(tmp_path / "run", logger=Silent())) == told(whole)
 
 
 def test_interrupted_twice(person, tmp_path):
@@ -501,6 +494,6 @@ def test_interrupted_twice(person, tmp_path):
     assert "stopped 3" in signalled(tmp_path, signal.SIGINT, signal.SIGINT)
     state = json.loads((tmp_path / "run" / "state.json").read_text())["value"]
     assert state["counts"]["steps"] == 2
-    options = {"num_steps": 6, "logger": Quiet(), **person.OPTIONS}
+    options = {"num_steps": 6, "logger": Silent(), **person.OPTIONS}
     whole = opto.train(model=person.Cutter(), run_dir=tmp_path / "whole", **options)
-    assert told(opto.resume(tmp_path / "run", logger=Quiet())) == told(whole)
+    assert told(opto.resume(tmp_path / "run", logger=Silent())) == told(whole)

@@ -224,14 +224,18 @@ def test_an_async_guide():
             assert [each.score for each in evaluator.evaluations(requests(agent), judge)] == SCORES
 
 
-def test_a_guide_that_gives_no_score():
+@pytest.mark.parametrize(
+    ("score", "error", "got"),
+    [("good", TypeError, "'good'"), (float("inf"), ValueError, "inf"), (-1.7e308, ValueError, "between")],
+)
+def test_a_guide_that_gives_no_score(score, error, got):
     """The error names the guide and what it gave."""
 
     class Bad(Guide):
         def get_feedback(self, query, response, reference=None, **kwargs):
-            return "good", ""
+            return score, ""
 
-    with pytest.raises(TypeError, match="Bad must give a number.*'good'"):
+    with pytest.raises(error, match=f"Bad must give a number.*{got}"):
         list(Evaluator().evaluations(requests(shouter())[:1], Bad()))
 
 

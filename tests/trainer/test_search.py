@@ -15,21 +15,9 @@ from opto.runs import listening
 from opto.trace import Module, bundle, node
 from opto.trainer.algorithms.minibatch import BasicSearch, Minibatch
 from opto.trainer.executors import process_pool
-from opto.trainer.loggers import BaseLogger
 from opto.trainer.objectives import ObjectiveConfig
 from opto.trainer.search import Search
-from tests.trainer.counting import DATA, Nudge, closeness, cutter
-
-
-class Kept(BaseLogger):
-    """Keeps entries."""
-
-    def __init__(self):
-        self.entries = []
-
-    def log(self, name, data, step, **kwargs):
-        self.entries.append((name, data, step))
-
+from tests.trainer.counting import DATA, Kept, Nudge, closeness, cutter
 
 CALLS = []
 

@@ -18,20 +18,9 @@ from opto.trainer.assembling.assembling import Given, assemble
 from opto.trainer.assembling.parts import ALGORITHMS
 from opto.trainer.executors import process_pool
 from opto.trainer.guides import ExactMatch
-from opto.trainer.loggers import BaseLogger
 from opto.trainer.objectives import ObjectiveConfig
-from tests.trainer.counting import DATA, Nudge, closeness, cutter
+from tests.trainer.counting import DATA, Kept, Nudge, closeness, cutter
 from tests.trainer.words import Words
-
-
-class Kept(BaseLogger):
-    """Keeps entries."""
-
-    def __init__(self, mark=""):
-        self.mark, self.entries = mark, []
-
-    def log(self, name, data, step, **kwargs):
-        self.entries.append((name, data, step))
 
 
 def suggesting(parameter, value):

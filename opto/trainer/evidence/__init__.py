@@ -9,7 +9,6 @@ from opto.trainer.evidence.comparing import (
     compare,
     gap,
     interval,
-    needed_pairs,
     regressions,
     wilson,
 )
@@ -21,7 +20,6 @@ __all__ = [
     "compare",
     "gap",
     "interval",
-    "needed_pairs",
     "regressions",
     "wilson",
 ]

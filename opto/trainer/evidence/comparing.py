@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TypeVar
 
-from opto.trainer.evidence.betting import Bets
 from opto.trainer.evidence.intervals import (
     Gap,
     Interval,
@@ -19,13 +19,13 @@ from opto.trainer.evidence.intervals import (
     gap,
     interval,
     percent,
-    range_width,
+    range_of,
     t_quantile,
     wilson,
 )
 from opto.trainer.evidence.sign_flips import sign_flip_p_value
 
-__all__ = ["Comparison", "Gap", "Interval", "compare", "gap", "interval", "needed_pairs", "regressions", "wilson"]
+__all__ = ["Comparison", "Gap", "Interval", "compare", "gap", "interval", "regressions", "wilson"]
 
 _Place = TypeVar("_Place", bound=Hashable)
 
@@ -42,9 +42,6 @@ class Comparison:
         p_value: how likely a difference as large, in either direction, would be between candidates that are equally
             good; times the number of rivals.
         confidence: of the interval and the verdict.
-        spread: the standard deviation of the differences of single examples.
-        noise: what it would be if the two were equally good at every example, by the spread of repeated scores; None
-            if no score was repeated. Where it is near `spread`, repeats tell as much as further examples.
     """
 
     difference: float
@@ -53,8 +50,6 @@ class Comparison:
     pairs: int
     p_value: float
     confidence: float
-    spread: float
-    noise: float | None
 
     @property
     def better(self) -> bool:
@@ -86,7 +81,6 @@ def compare(
     confidence: float = 0.95,
     rivals: int = 1,
     score_range: tuple[float, float] | None = None,
-    sequential: bool = False,
     seed: int = 0,
 ) -> Comparison:
     """Whether `new` is better than `old`, by the examples that both have scores of.
@@ -98,84 +92,41 @@ def compare(
     confidence interval for a difference of binomial proportions based on paired data", 2012). If there is no verdict,
     the interval holds zero.
 
-    That holds for one look at a number of examples that was fixed before. `sequential=True` may be asked after each
-    further example, and stopped at the first verdict: see `opto.trainer.evidence.betting`. It takes about twice the
-    examples, needs the range of scores, and assumes that an example's score is not replaced once it was looked at.
+    That holds for one look at a number of scores that was fixed before. Who buys further scores while it is undecided,
+    and looks again, counts each look as a rival.
 
     Args:
         old: place of an example -> its scores.
         new: the same of the other candidate.
         confidence: how often the interval shall hold the true difference; half of what is left is the
             chance that a candidate which is equally good passes for better.
-        rivals: among how many candidates `new` was picked by these scores; each gets its part of the allowed error.
+        rivals: among how many candidates `new` was picked by these scores, times the looks; each gets its part of the
+            allowed error.
         score_range: the lowest and the highest score there can be. If it is given, the interval allows for rare large
             differences that were not seen. None: 0 and 1 if all scores lie between these, else unknown.
-        sequential: whether it is asked more than once.
         seed: of the flips, where there are too many to try all.
 
     Raises:
-        ValueError: a score is not finite or lies outside the range; an argument is out of its own; `sequential` with
-            an unknown range.
+        ValueError: a score is not finite or lies outside the range; an argument is out of its own.
     """
     checked_confidence(confidence)
     if isinstance(rivals, bool) or not isinstance(rivals, int) or rivals < 1:
         raise ValueError(f"rivals must be a whole number >= 1, got {rivals!r}.")
     pairs = [(place, old[place], scores) for place, scores in new.items() if scores and old.get(place)]
     width = _width(pairs, score_range)
-    differences = [_mean(fresh) - _mean(past) for _, past, fresh in pairs]
-    mean = math.fsum(differences) / len(pairs) if pairs else 0.0
-    each = 1 - (1 - confidence) / rivals
-    if sequential:
-        if width is None:
-            raise ValueError("score_range must be given for sequential=True unless all scores lie between 0 and 1.")
-        bets = Bets([(1 + value / width) / 2 for value in differences])
-        p_value = min(1.0, rivals * bets.p_value(0.5))
-        low, high = ((2 * end - 1) * width for end in bets.interval(each))
-    else:
-        p_value = min(1.0, rivals * sign_flip_p_value(differences, seed)) if pairs else 1.0
-        low, high = _around(differences, width, each, rare=score_range is not None)
-        if p_value > 1 - confidence:
-            low, high = min(low, 0.0), max(high, 0.0)
-    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in differences) / (len(pairs) - 1)) if pairs[1:] else 0.0
-    return Comparison(mean, min(low, mean), max(high, mean), len(pairs), p_value, confidence, spread, _noise(pairs))
-
-
-def needed_pairs(
-    difference: float, spread: float, *, pairs: int = 0, confidence: float = 0.95, power: float = 0.8
-) -> float:
-    """How many further pairs an undecided comparison would need at least; 0 if it has them, infinite for no difference.
-
-    By the normal approximation: the pairs with which a true difference as large as this one gets a verdict with the
-    given power. A difference that was just seen tends to be larger than the true one, and then more are needed.
-
-    Args:
-        difference: `Comparison.difference`, or the smallest that would matter.
-        spread: `Comparison.spread`.
-        pairs: how many there are.
-        confidence: of the comparison.
-        power: how often it shall come to a verdict.
-
-    Raises:
-        ValueError: `confidence` or `power` is not between 0.5 and 1.
-    """
-    from statistics import NormalDist
-
-    checked_confidence(confidence)
-    if not 0.5 <= power < 1:
-        raise ValueError(f"power must be at least 0.5 and less than 1, got {power!r}.")
-    if not difference:
-        return math.inf
-    z = NormalDist().inv_cdf((1 + confidence) / 2) + NormalDist().inv_cdf(power)
-    # With fewer, even differences that all have one sign are no verdict.
-    fewest = 1 - math.log2(1 - confidence)
-    return max(0, math.ceil(max((z * spread / difference) ** 2, fewest)) - pairs)
+    differences = [fmean(fresh) - fmean(past) for _, past, fresh in pairs]
+    mean = fmean(differences) if pairs else 0.0
+    p_value = min(1.0, rivals * sign_flip_p_value(differences, seed)) if pairs else 1.0
+    low, high = _around(differences, width, 1 - (1 - confidence) / rivals, rare=score_range is not None)
+    if p_value > 1 - confidence:
+        low, high = min(low, 0.0), max(high, 0.0)
+    return Comparison(mean, min(low, mean), max(high, mean), len(pairs), p_value, confidence)
 
 
 def regressions(
     pinned: Iterable[_Place],
     old: Mapping[_Place, Sequence[float]],
     new: Mapping[_Place, Sequence[float]],
-    tolerance: float = 0.0,
     *,
     confidence: float = 0.95,
 ) -> list[_Place]:
@@ -188,26 +139,22 @@ def regressions(
         pinned: places of examples that must not get worse.
         old: place -> its scores.
         new: the same of the new candidate.
-        tolerance: a loss that is no regression.
         confidence: how sure a loss in noisy scores must be.
 
     Raises:
         ValueError: a pinned example has no scores of either candidate; an argument is out of its range.
     """
     checked_confidence(confidence)
-    if not tolerance >= 0:
-        raise ValueError(f"tolerance must be >= 0, got {tolerance!r}.")
     found = []
     for place in pinned:
         for name, table in (("old", old), ("new", new)):
             if not table.get(place):
                 raise ValueError(f"pinned example {place!r} has no scores in {name}: evaluate it there, too.")
         past, fresh = old[place], new[place]
-        loss = _mean(past) - _mean(fresh) - tolerance
         degrees = len(past) + len(fresh) - 2
         within = _squares(past) + _squares(fresh)
         noise = math.sqrt(within / degrees * (1 / len(past) + 1 / len(fresh))) if degrees and within else 0.0
-        if loss > (noise * t_quantile(confidence, degrees) if noise else 1e-12):
+        if fmean(past) - fmean(fresh) > max(noise and noise * t_quantile(confidence, degrees), 1e-12):
             found.append(place)
     return found
 
@@ -215,9 +162,8 @@ def regressions(
 _Pairs = Sequence[tuple[Hashable, Sequence[float], Sequence[float]]]
 
 
-def _around(differences: Sequence[float], width: float | None, confidence: float, *, rare: bool) -> tuple[float, float]:
-    """The interval of the mean difference, with two imagined pairs besides."""
-    bound = math.inf if width is None else width
+def _around(differences: Sequence[float], bound: float, confidence: float, *, rare: bool) -> tuple[float, float]:
+    """The interval of the mean difference, with two imagined pairs besides; none is larger than the bound."""
     extreme = bound if rare else max(map(abs, differences), default=0.0) or bound
     if not differences or math.isinf(extreme):
         return -bound, bound
@@ -228,30 +174,17 @@ def _around(differences: Sequence[float], width: float | None, confidence: float
     return max(-bound, mean - half), min(bound, mean + half)
 
 
-def _width(pairs: _Pairs, score_range: tuple[float, float] | None) -> float | None:
-    """How far two scores can lie apart; None if nobody knows."""
+def _width(pairs: _Pairs, score_range: tuple[float, float] | None) -> float:
+    """How far two scores can lie apart; infinite if nobody knows."""
     values = [value for _, past, fresh in pairs for scores in (past, fresh) for value in scores]
     if not all(map(math.isfinite, values)):
         culprit = next(place for place, *scores in pairs if not all(map(math.isfinite, (*scores[0], *scores[1]))))
         raise ValueError(f"scores must be finite, but those at {culprit!r} are not: give a failure the lowest score.")
-    seen = (min(values), max(values)) if values else (math.inf, -math.inf)
-    return range_width(*seen, score_range if values else None)
-
-
-def _noise(pairs: _Pairs) -> float | None:
-    """The standard deviation of a difference that comes of repeated scores alone, pooled over all examples."""
-    repeated = [scores for _, past, fresh in pairs for scores in (past, fresh) if len(scores) > 1]
-    if not repeated:
-        return None
-    pooled = math.fsum(map(_squares, repeated)) / sum(len(scores) - 1 for scores in repeated)
-    return math.sqrt(pooled * math.fsum(1 / len(past) + 1 / len(fresh) for _, past, fresh in pairs) / len(pairs))
-
-
-def _mean(scores: Sequence[float]) -> float:
-    return scores[0] if len(scores) == 1 else math.fsum(scores) / len(scores)
+    low, high = range_of(values, score_range)
+    return high - low
 
 
 def _squares(scores: Sequence[float]) -> float:
     """The sum of squared deviations from the mean."""
-    mean = _mean(scores)
+    mean = fmean(scores)
     return math.fsum((value - mean) ** 2 for value in scores)

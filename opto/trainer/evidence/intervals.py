@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from opto.optimizers.scores import ScoreRange, Tally
 from opto.trainer.objectives import finite_number
 
-__all__ = ["Gap", "Interval", "checked_confidence", "gap", "interval", "range_width", "t_quantile", "wilson"]
+__all__ = ["Gap", "Interval", "checked_confidence", "gap", "interval", "range_of", "t_quantile", "wilson"]
 
 _EXACT_DEGREES = 100
 
@@ -91,7 +91,7 @@ def interval(
     """
     checked_confidence(confidence)
     values = _values(scores)
-    low, high = _range(values, score_range)
+    low, high = range_of(values, score_range)
     tally = Tally.of(values)
     if not values:
         return Interval(math.nan, low, high, 0, confidence)
@@ -198,18 +198,19 @@ def checked_confidence(confidence: float) -> float:
     return confidence
 
 
-def range_width(low: float, high: float, score_range: tuple[float, float] | None) -> float | None:
-    """How far two scores can lie apart, if the lowest and the highest seen are these; None if nobody knows.
+def range_of(values: Sequence[float], score_range: tuple[float, float] | None) -> tuple[float, float]:
+    """The lowest and the highest score there can be, if these were seen; infinite if nobody knows.
 
     Raises:
         ValueError: a score lies outside the range that is given.
     """
-    if score_range is not None:
-        known = ScoreRange.checked(score_range, "maximize")
-        known.reward(low)
-        known.reward(high)
-        return known.high - known.low
-    return 1.0 if low >= 0 and high <= 1 else None
+    ends = (min(values), max(values)) if values else ()
+    if score_range is None:
+        return (0.0, 1.0) if ends and ends[0] >= 0 and ends[1] <= 1 else (-math.inf, math.inf)
+    known = ScoreRange.checked(score_range, "maximize")
+    for end in ends:
+        known.reward(end)
+    return known.low, known.high
 
 
 def _values(scores: Iterable[float] | Mapping[Any, Iterable[float]]) -> list[float]:
@@ -217,13 +218,3 @@ def _values(scores: Iterable[float] | Mapping[Any, Iterable[float]]) -> list[flo
         tables = [_values(each) for each in scores.values()]
         return [math.fsum(each) / len(each) for each in tables if each]
     return [finite_number("a score", each) for each in scores]
-
-
-def _range(values: list[float], score_range: tuple[float, float] | None) -> tuple[float, float]:
-    seen = (min(values), max(values)) if values else (math.inf, -math.inf)
-    if score_range is not None:
-        checked = ScoreRange.checked(score_range, "maximize")
-        if values:
-            range_width(*seen, score_range)
-        return checked.low, checked.high
-    return (0.0, 1.0) if values and range_width(*seen, None) else (-math.inf, math.inf)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from opto.trainer.fingerprints.walk import (
-    fingerprint,
-)
+from opto.trainer.fingerprints.walk import fingerprint
 
-__all__ = [
-    "fingerprint",
-]
+__all__ = ["fingerprint"]

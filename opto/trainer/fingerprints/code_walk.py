@@ -89,13 +89,11 @@ class CodeWalk(ABC):
             self.add(value, place)
 
     def _module_reads(self, module: types.ModuleType, names: frozenset[str]) -> None:
-        """A module with its variables that are called like one of some names; one of a library by its name."""
+        """A module with its variables that are called like one of some names, or its file; one of a library by name."""
         library = library_of(module.__name__, vars(module))
         self._say("module", module.__name__, library or "")
-        if library is None and not self._around.look_into(module, names):
-            self._file_of(module)
-
-    def _file_of(self, module: types.ModuleType) -> None:
+        if library is not None or self._around.look_into(module, names):
+            return
         if isinstance(file := getattr(module, "__file__", None), str):
             self._say("file", hash_of_file(file))
 
@@ -185,10 +183,7 @@ class CodeWalk(ABC):
         self._in_global = before
 
     def _imported(self, value: types.ModuleType, place: str) -> None:
-        library = library_of(value.__name__, vars(value))
-        self._say("module", value.__name__, library or "")
-        if library is None:
-            self._file_of(value)
+        self._module_reads(value, frozenset())
 
 
 def _functions_in(item: Any) -> list[Any]:

@@ -16,17 +16,8 @@ __all__ = ["Read", "GlobalReads"]
 
 _ABOUT_A_MODULE = frozenset(
     {
-        *(
-            "__annotations__",
-            "__builtins__",
-            "__cached__",
-            "__doc__",
-            "__file__",
-            "__loader__",
-            "__module__",
-            "__name__",
-        ),
-        *("__package__", "__path__", "__qualname__", "__spec__"),
+        *("__annotations__", "__builtins__", "__cached__", "__doc__", "__file__", "__loader__", "__module__"),
+        *("__name__", "__package__", "__path__", "__qualname__", "__spec__"),
     }
 )
 _CODE = (types.FunctionType, types.MethodType, types.ModuleType, type, FunModule, functools.partial)

@@ -67,10 +67,17 @@ def _version_of(top: str, *, loaded: bool) -> str:
     own = vars(sys.modules[top]).get("__version__", "") if loaded and top in sys.modules else ""
     if top == "opto":
         return str(own)
+    installed = _installed_version(top)
+    return installed if installed is not None else own if isinstance(own, str) else ""
+
+
+@lru_cache(maxsize=1024)
+def _installed_version(top: str) -> str | None:
+    """The version of a distribution; None where there is none. Reading it takes milliseconds, and modules are many."""
     try:
         return importlib.metadata.version(top)
     except (importlib.metadata.PackageNotFoundError, ValueError):
-        return own if isinstance(own, str) else ""
+        return None
 
 
 def file_of_import(name: str, level: int, package: str | None) -> tuple[str, str | None]:

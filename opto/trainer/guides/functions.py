@@ -81,7 +81,7 @@ def as_guide(thing: Any) -> Guide:
             dict of numbers for several objectives, or a pair of one of these and feedback in words.
 
     Raises:
-        TypeError: it is neither.
+        TypeError: it is neither, or a function that cannot be called with these three.
     """
     if isinstance(thing, Guide):
         return thing
@@ -90,7 +90,24 @@ def as_guide(thing: Any) -> Guide:
             f"guide must be a Guide, or a function (query, response, reference) -> score or (score, feedback), "
             f"got {thing!r}."
         )
+    _check_parameters(thing)
     return FunctionGuide(thing)
+
+
+def _check_parameters(function: Callable[..., Any]) -> None:
+    """Refuse a function that cannot be called with a query, a response and a reference, before anything is run."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some functions written in C do not tell
+        return
+    try:
+        signature.bind(None, None, None)
+    except TypeError:
+        name = getattr(function, "__name__", type(function).__name__)
+        raise TypeError(
+            f"guide must be a function of three arguments (query, response, reference), got {name}{signature}: give it "
+            "those parameters, or pass `lambda query, response, reference: ...` that calls it with what it needs."
+        ) from None
 
 
 def _refuse_on_a_loop(result: Awaitable[Any]) -> None:

@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from opto.trainer.leaks.guard import (
-    Leak,
-    LeakGuard,
-    leaks,
-)
+from opto.trainer.leaks.guard import Leak, LeakGuard
 
-__all__ = [
-    "Leak",
-    "LeakGuard",
-    "leaks",
-]
+__all__ = ["Leak", "LeakGuard"]

@@ -10,7 +10,7 @@ from typing import Any
 from opto.trace.brief import shortened
 from opto.trainer.leaks.phrases import Found, PhraseIndex, Words, read_words, words_of
 
-__all__ = ["Leak", "LeakGuard", "leaks"]
+__all__ = ["Leak", "LeakGuard"]
 
 _LABEL = 3
 _FEW_EXAMPLES = 20
@@ -43,18 +43,6 @@ class Leak:
 
     def __str__(self) -> str:
         return f"{self.parameter} holds {_WORDS[self.kind]} of example {self.place!r}: {self.excerpt!r}"
-
-
-def leaks(
-    values: Mapping[str, Any],
-    examples: Iterable[tuple[Any, Any, Any]],
-    *,
-    before: Mapping[str, Any] | None = None,
-    allowed: Iterable[str] = (),
-    labels: Iterable[str] = (),
-) -> list[Leak]:
-    """What new values have copied from examples; see `LeakGuard`, which is made once for many checks."""
-    return LeakGuard(examples, allowed=allowed, labels=labels).check(values, before)
 
 
 class LeakGuard:

@@ -49,7 +49,7 @@ def rate(samples: Sequence[tuple[float, float]]) -> float | None:
         others = amount - more
         most = _LONGEST * more * (time - seconds) / others if others > 0 and more > 0 else seconds
         counted += min(seconds, most)
-    return amount / counted if counted > 0 else None
+    return (amount / counted or None) if counted > 0 else None  # the least of numbers comes to nothing
 
 
 def _ends_of_bursts(samples: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -96,16 +96,12 @@ def judging_for(guide: Guide, wanted: Judging) -> Judging:
 
 def score_in(score: Any, wanted: Judging, guide: Guide) -> Any:
     """The score of an evaluation as plain data in the form that is wanted."""
-    if wanted == "scores":
-        return to_score_dict(score)
     try:
-        if isinstance(score, Mapping):
-            return {str(name): float(value) for name, value in score.items()}
-        return float(score)
+        scores = to_score_dict(score)
     except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"{type(guide).__name__} must give a number, or a dict of numbers, as score, got {score!r}."
-        ) from error
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"{type(guide).__name__} must give a number, or a dict of numbers, as score: {error}") from error
+    return scores if wanted == "scores" or isinstance(score, Mapping) else scores["score"]
 
 
 def _copied(program: Any) -> Any:

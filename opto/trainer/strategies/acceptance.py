@@ -66,7 +66,7 @@ class OnValidation:
         run.evaluate([run.best, *candidates], places)
         by_score = sorted(candidates, key=lambda each: (-each.table(run.validation).mean(places), each.number))
         for each in by_score:
-            challenge(run, each, places, max_repeats=self.max_repeats)
+            challenge(run, each, places, max_repeats=self.max_repeats, rivals=len(candidates))
 
     def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
         """Those of a step, the least and the most; see `Search.workload`."""
@@ -74,7 +74,9 @@ class OnValidation:
         return 0, places * (plan.num_proposals if self.places is None else 1 + plan.num_proposals)
 
 
-def challenge(run: Run, candidate: ModuleCandidate, places: Sequence[int], *, max_repeats: int = 1) -> bool:
+def challenge(
+    run: Run, candidate: ModuleCandidate, places: Sequence[int], *, max_repeats: int = 1, rivals: int = 1
+) -> bool:
     """Let a candidate challenge the best one on examples on which both have scores: accept it if it wins.
 
     Args:
@@ -82,11 +84,12 @@ def challenge(run: Run, candidate: ModuleCandidate, places: Sequence[int], *, ma
         candidate: evaluated on the places, as the best candidate is.
         places: of validation examples.
         max_repeats: how often both are evaluated on each, at most, while it is undecided which is better.
+        rivals: among how many candidates this one was picked by its scores on the places.
 
     Returns:
         Whether it took the place of the best.
     """
-    verdict = settled(run, candidate, run.best, places, max_repeats)
+    verdict = settled(run, candidate, run.best, places, max_repeats, rivals=rivals)
     lost = regressed(run, candidate) if verdict.better else []
     if lost:
         run.archive.reject(candidate, worse_when_pinned(lost))

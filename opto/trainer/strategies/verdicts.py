@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.evidence.comparing import compare
+from opto.trainer.evidence.comparing import compare, regressions
 from opto.trainer.run import Run
 
 __all__ = ["Verdict", "checked_pinned", "compared", "regressed", "settled"]
@@ -28,11 +28,13 @@ class Verdict:
     words: str
 
 
-def compared(run: Run, candidate: ModuleCandidate, other: ModuleCandidate, places: Sequence[int]) -> Verdict:
+def compared(
+    run: Run, candidate: ModuleCandidate, other: ModuleCandidate, places: Sequence[int], *, rivals: int = 1
+) -> Verdict:
     """Weigh a candidate against another by their means on the same validation examples.
 
     With the plan's `confidence` at 0.5, the higher mean wins. Above, the paired evidence decides, see
-    `opto.trainer.evidence.compare`.
+    `opto.trainer.evidence.compare`, which `rivals` is for.
     """
     mine, theirs = candidate.table(run.validation), other.table(run.validation)
     means = mine.mean(places), theirs.mean(places)
@@ -44,6 +46,7 @@ def compared(run: Run, candidate: ModuleCandidate, other: ModuleCandidate, place
         theirs.numbers(places),
         mine.numbers(places),
         confidence=plan.confidence,
+        rivals=rivals,
         score_range=plan.score_range if plan.score_range and all(map(math.isfinite, plan.score_range)) else None,
         seed=plan.seed,
     )
@@ -51,7 +54,13 @@ def compared(run: Run, candidate: ModuleCandidate, other: ModuleCandidate, place
 
 
 def settled(
-    run: Run, candidate: ModuleCandidate, other: ModuleCandidate, places: Sequence[int], max_repeats: int = 1
+    run: Run,
+    candidate: ModuleCandidate,
+    other: ModuleCandidate,
+    places: Sequence[int],
+    max_repeats: int = 1,
+    *,
+    rivals: int = 1,
 ) -> Verdict:
     """`compared`, with both evaluated again while it is undecided.
 
@@ -61,14 +70,17 @@ def settled(
         other: likewise.
         places: of validation examples.
         max_repeats: the most scores that each gets on an example. Where a second score is the same everywhere, scores
-            are not noisy, and no third is bought.
+            are not noisy, and no third is bought. Each time that the two are looked at may be the one that decides,
+            so that above a confidence of 0.5 each gets its part of the allowed error.
+        rivals: among how many candidates this one was picked by its scores on the places.
     """
-    verdict = compared(run, candidate, other, places)
+    looks = rivals * max_repeats
+    verdict = compared(run, candidate, other, places, rivals=looks)
     for repeats in range(2, max_repeats + 1):
         if verdict.better or verdict.worse:
             break
         run.evaluate([candidate, other], places, repeats=repeats)
-        verdict = compared(run, candidate, other, places)
+        verdict = compared(run, candidate, other, places, rivals=looks)
         if not any(_varies(each, run.validation, places) for each in (candidate, other)):
             break
     return verdict
@@ -76,6 +88,8 @@ def settled(
 
 def regressed(run: Run, candidate: ModuleCandidate) -> list[int]:
     """The pinned places at which a candidate is worse than the first one; both are evaluated there.
+
+    Where scores were repeated and vary, only as far as is sure at the plan's `confidence`.
 
     Raises:
         ValueError: the plan pins a place that no validation example has.
@@ -85,8 +99,8 @@ def regressed(run: Run, candidate: ModuleCandidate) -> list[int]:
         return []
     first = run.archive[0]
     run.evaluate([first, candidate], pinned)
-    ours, before = candidate.table(run.validation), first.table(run.validation)
-    return [place for place in pinned if ours.mean_at(place) < before.mean_at(place)]
+    before, ours = (each.table(run.validation).numbers(pinned) for each in (first, candidate))
+    return regressions(pinned, before, ours, confidence=run.plan.confidence)
 
 
 def checked_pinned(run: Run) -> tuple[int, ...]:

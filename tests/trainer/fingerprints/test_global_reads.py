@@ -15,6 +15,7 @@ from pathlib import Path
 import cloudpickle
 import pytest
 
+from opto.trainer.fingerprints import walk
 from opto.trainer.fingerprints.walk import fingerprint
 
 PROGRAM = '''
@@ -215,12 +216,13 @@ def test_what_trainable_code_comes_to_read():
     assert len(prints) == 2
 
 
-def test_what_cannot_be_looked_into():
+def test_what_cannot_be_looked_into(monkeypatch: pytest.MonkeyPatch):
     """In a global variable that counts by its class, and deep or huge data do not fail either."""
     deep: list[object] = []
     for _ in range(5000):
         deep = [deep]
-    huge = [object() for _ in range(50_000)]
+    monkeypatch.setattr(walk, "_MOST_GLOBAL_PARTS", 6_000)
+    huge = [object() for _ in range(8_000)]
     program = "def program(x): return clients, deep, huge, x"
     proxy = type("Proxy", (), {"__class__": property(lambda self: 1 / 0)})()
     values = {"clients": {"a": sys.stdout, "b": [sys.modules], "c": proxy}, "deep": deep, "huge": huge}
@@ -342,8 +344,11 @@ def test_libraries_by_their_versions(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(np, "mean", lambda x: x)
     assert fingerprint(program) == first
     monkeypatch.setattr(origins.importlib.metadata, "version", lambda name: "99")
-    origins.library_at.cache_clear()
+    kept = (origins.library_at, origins._installed_version)
+    for each in kept:
+        each.cache_clear()
     try:
         assert fingerprint(program) != first
     finally:
-        origins.library_at.cache_clear()
+        for each in kept:
+            each.cache_clear()

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from opto.trainer.leaks.guard import Leak, LeakGuard, leaks
+from opto.trainer.leaks.guard import Leak, LeakGuard
 
 NAMES = "Amelia Bruno Chiara Dimitri Esther Farid Greta Hugo Ingrid Jonas Karim Lotte Mateo Nadia Oskar Priya".split()
 DEEDS = [
@@ -29,6 +29,11 @@ EXAMPLES = [
 HONEST = """Sort each message by how soon it must be dealt with. Answer urgent or later, in small letters, and nothing
 else. A message that names a danger, a deadline or a stranded person is urgent; returned goods and changed dates can be
 dealt with later. Ticket numbers say nothing. Example: 'Paul lost his hat at the fair and got ticket 12.' is later."""
+
+
+def leaks(values, examples, before=None, **options):
+    """What a guard for a single check finds."""
+    return LeakGuard(examples, **options).check(values, before)
 
 
 def demonstrations(chosen):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from opto.trainer.progress.pace import Left, Pace, rate, seconds_left
@@ -95,6 +95,7 @@ def test_long_runs_are_judged_by_their_last_half() -> None:
     st.floats(0, 1e7),
     st.floats(0, 1e6),
 )
+@example([(0.0, 0.0), (2.0, 5e-324)], 1.0, 0.0)
 def test_any_samples(increases: list[tuple[float, float]], limit: float, later: float) -> None:
     """The time left is never negative, and finite or unknown."""
     samples, time, amount = [], 0.0, 0.0

@@ -3,6 +3,7 @@
 import pytest
 
 from opto.trainer.strategies.acceptance import OnValidation, challenge
+from opto.trainer.strategies.verdicts import regressed
 from tests.trainer.searching import candidate, run_of
 
 
@@ -42,6 +43,26 @@ def test_pinned_examples_must_not_get_worse():
     assert made.status == "rejected"
     assert made.verdict == "worse than the initial values at pinned example 2"
     assert run.best is run.archive[0]
+
+
+def test_chance_has_several_goes():
+    """Six wins are evidence enough for one candidate, looked at once, and not for one of two, or with a second look."""
+    for repeats, others, wins in ((1, 0, True), (1, 1, False), (2, 0, False)):
+        run = run_of(lambda values, place: values[0], places=6, confidence=0.95, score_range=(0, 1))
+        made = candidate(run, 1)
+        OnValidation(max_repeats=repeats).judge(run, [made] + [candidate(run, 0) for _ in range(others)])
+        assert (run.best is made) is wins
+
+
+def test_noise_at_a_pinned_example():
+    """Of scores that were repeated and vary, the mean may be lower by what noise explains at the plan's confidence."""
+    for confidence, lost in ((0.5, [0]), (0.95, [])):
+        run = run_of(pinned=(0,), confidence=confidence)
+        made = candidate(run)
+        for each, scores in ((run.archive[0], (1, 1, 0, 1)), (made, (1, 0, 0, 1))):
+            for score in scores:
+                run.archive.score(each, run.validation, 0, score)
+        assert regressed(run, made) == lost
 
 
 def test_pinned_places_must_exist():
