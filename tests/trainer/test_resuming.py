@@ -407,10 +407,21 @@ def test_damaged_folders(person, tmp_path, name, change):
 
 @pytest.mark.parametrize(
     "reference",
-    ["os:system", "subprocess:getoutput", "person:os.system", "person:executed.__globals__", "opto.cli:main", "a b", 3],
+    [
+        *(
+            "os:system",
+            "subprocess:getoutput",
+            "person:os.system",
+            "person:executed.__globals__",
+            "opto.cli:main",
+            "a b",
+            3,
+        ),
+        "_pytest.config:main",
+    ],
 )
 def test_references_that_train_does_not_write(person, tmp_path, reference):
-    """A folder cannot make `resume` call a function of Python or of opto."""
+    """A folder cannot make `resume` call a function of Python, of opto or of an installed package."""
     opto.train(model=person.agent, num_steps=1, run_dir=tmp_path / "run", logger=Quiet(), **person.OPTIONS)
     plan = tmp_path / "run" / "plan.json"
     plan.write_text(plan.read_text().replace('"person:agent"', json.dumps(reference)))

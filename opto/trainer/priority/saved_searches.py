@@ -17,6 +17,7 @@ from opto.errors import FileFormatError
 from opto.optimizers import Optimizer
 from opto.optimizers.options import checked_count
 from opto.runs import codec
+from opto.runs.files import lock_for_writing, open_appending
 from opto.trace.modules import Module
 from opto.trainer.datasets import Dataset, as_dataset
 from opto.trainer.rebuilding.described import NotRebuiltError, described_program, rebuilt
@@ -28,7 +29,8 @@ from opto.trainer.rebuilding.written_plan import written_options
 __all__ = ["Reporting", "SavedSearch", "begin_anew"]
 
 _FILE, _KIND = "algo.pkl", "search"
-_RUN_FILES = ("state.json", "candidates.jsonl", "results.jsonl", "step.jsonl", "optimizers.jsonl")
+_LINES = "candidates.jsonl"
+_RUN_FILES = ("state.json", "results.jsonl", "step.jsonl", "optimizers.jsonl", "events.jsonl")
 _DATASETS = ("validate_dataset", "test_dataset")
 _SAME = "train_dataset"
 """Stands for a dataset that is the one to train on."""
@@ -278,6 +280,18 @@ class _Together:
 
 
 def begin_anew(run_dir: Path) -> None:
-    """Remove the run that an earlier search saved there."""
-    for name in _RUN_FILES:
-        (run_dir / name).unlink(missing_ok=True)
+    """Remove the run that an earlier search saved there.
+
+    Raises:
+        RecordInUseError: that search is still under way.
+    """
+    if not run_dir.is_dir():
+        return
+    lines = open_appending(run_dir / _LINES)
+    try:
+        lock_for_writing(lines, run_dir / _LINES)
+        for name in _RUN_FILES:
+            (run_dir / name).unlink(missing_ok=True)
+        os.ftruncate(lines, 0)
+    finally:
+        os.close(lines)

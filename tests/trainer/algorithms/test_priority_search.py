@@ -559,6 +559,18 @@ def test_training_again_into_a_folder_begins_anew(tmp_path: Path) -> None:
     assert PrioritySearch.load(tmp_path).n_iters == 1
 
 
+def test_a_search_under_way_is_not_begun_anew(tmp_path: Path) -> None:
+    """Its folder stays as it is."""
+    from opto.errors import RecordInUseError
+    from opto.trainer.saving.checkpoints import RunFolder
+
+    saved(tmp_path, num_steps=1)
+    files = {each: each.read_bytes() for each in (tmp_path / "run").iterdir()}
+    with RunFolder(tmp_path / "run"), pytest.raises(RecordInUseError):
+        saved(tmp_path, num_steps=1)
+    assert {each: each.read_bytes() for each in files} == files
+
+
 def test_what_cannot_be_written_must_be_given_again(tmp_path: Path) -> None:
     """An optimizer's model that is no function of the program's own; a guide that is local. Each error says so."""
 
