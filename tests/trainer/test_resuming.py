@@ -407,18 +407,8 @@ def test_damaged_folders(person, tmp_path, name, change):
 
 @pytest.mark.parametrize(
     "reference",
-    [
-        *(
-            "os:system",
-            "subprocess:getoutput",
-            "person:os.system",
-            "person:executed.__globals__",
-            "opto.cli:main",
-            "a b",
-            3,
-        ),
-        "_pytest.config:main",
-    ],
+    ["os:system", "subprocess:getoutput", "_pytest.config:main", "opto.cli:main"]
+    + ["person:os.system", "person:executed.__globals__", "a b", 3],
 )
 def test_references_that_train_does_not_write(person, tmp_path, reference):
     """A folder cannot make `resume` call a function of Python, of opto or of an installed package."""

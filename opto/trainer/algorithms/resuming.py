@@ -57,7 +57,7 @@ class ResumableSearch(Search):
         saved = SavedSearch.read(path, allow_pickle=allow_pickle)
         made = object.__new__(cls)
         made._saved, made.n_iters, made.run = saved, saved.n_iters, None
-        made._initialize_search_parameters(**SearchParameters.among(saved.options))
+        made._initialize_search_parameters(**SearchParameters.among(saved.options()[0]))
         return made
 
     def resume(self, model: Module | None = None, train_dataset: Any = None, **overrides: Any) -> Outcome:

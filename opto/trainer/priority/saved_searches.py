@@ -35,7 +35,6 @@ _DATASETS = ("validate_dataset", "test_dataset")
 _SAME = "train_dataset"
 """Stands for a dataset that is the one to train on."""
 _PARTS = ("agent", "guide", "logger", "optimizer")
-_ELSEWHERE = (*_DATASETS, "save_path")
 
 
 @dataclass(frozen=True)
@@ -109,17 +108,17 @@ class SavedSearch:
     """What `algo.pkl` and the datasets beside it hold.
 
     Attributes:
-        options: those of `train` that have a text form, with the datasets.
-        missing: what has none, and why; it must be given again.
-        plan: the descriptions of these options, and of the parts of the search.
-        run_dir: the folder of the run.
+        plan: the descriptions of the options of `train`, of the datasets, and of the parts of the search.
+        datasets: those besides the one to train on, by the names of the options.
+        save_path: the folder.
+        run_dir: that of the run.
         n_iters: the number of the iteration that was completed last.
-        objects: its parts themselves, where pickles are allowed.
+        objects: the parts themselves, where pickles are allowed.
     """
 
-    options: dict[str, Any]
-    missing: dict[str, str]
     plan: dict[str, Any]
+    datasets: dict[str, Dataset]
+    save_path: str
     run_dir: str
     n_iters: int = 0
     objects: dict[str, Any] | None = field(default=None, repr=False)
@@ -136,22 +135,15 @@ class SavedSearch:
             options: those of `train`.
             run_dir: the folder of the run.
         """
-        data = {name: options[name] for name in _DATASETS if options.get(name) is not None}
+        given = {name: options[name] for name in _DATASETS if options.get(name) is not None}
+        data = {name: as_dataset(each) for name, each in given.items() if each is not train_dataset}
+        others = {name: value for name, value in options.items() if name not in (*_DATASETS, "save_path")}
         plan: dict[str, Any] = {
             "main": main_file(),
-            "options": written_options({name: value for name, value in options.items() if name not in _ELSEWHERE}),
-            "data": {},
+            "options": written_options(others),
+            "data": {name: _SAME for name in given if name not in data},
         }
-        missing = {name: each["missing"] for name, each in plan["options"].items() if "missing" in each}
-        made = cls(
-            {name: options[name] for name in plan["options"] if name not in missing},
-            missing,
-            plan,
-            str(run_dir.resolve()),
-        )
-        for name, each in data.items():
-            made.options[name] = _SAME if each is train_dataset else as_dataset(each)
-        made.options["save_path"] = options.get("save_path", Reporting.save_path)
+        made = cls(plan, data, os.fspath(options.get("save_path", Reporting.save_path)), str(run_dir.resolve()))
         if options.get("allow_pickle"):
             made.objects = {"model": search.agent, "optimizer": search.optimizers, "guide": guide}
             return made
@@ -161,11 +153,6 @@ class SavedSearch:
         plan["guide"] = described_guide(guide)
         return made
 
-    @property
-    def datasets(self) -> dict[str, Dataset]:
-        """The datasets besides the one to train on."""
-        return {name: self.options[name] for name in _DATASETS if isinstance(self.options.get(name), Dataset)}
-
     # ---- the folder
 
     def write(self, path: str | os.PathLike[str], n_iters: int) -> None:
@@ -173,9 +160,8 @@ class SavedSearch:
         folder = Path(path)
         self.n_iters = n_iters
         if self._kept_in != folder.resolve():
-            given = {name: self.options[name] for name in _DATASETS if name in self.options}
-            kept = {name: each if each == _SAME else keep_dataset(folder, name, each) for name, each in given.items()}
-            self.plan["data"], self._kept_in = kept, folder.resolve()
+            self.plan["data"].update({name: keep_dataset(folder, name, each) for name, each in self.datasets.items()})
+            self._kept_in = folder.resolve()
         objects = None if self.objects is None else _Together(self.objects)
         about = {**self.plan, "run_dir": self.run_dir, "n_iters": n_iters, "objects": objects}
         codec.save(folder / _FILE, about, kind=_KIND, allow_pickle=objects is not None)
@@ -193,29 +179,14 @@ class SavedSearch:
         try:
             run_dir, n_iters, objects = (plan.pop(name) for name in ("run_dir", "n_iters", "objects"))
             inside = folder / "run"  # the folder may have been moved
-            made = cls({}, {}, plan, str(inside if inside.is_dir() else run_dir), int(n_iters))
+            kept = {name: each for name, each in plan["data"].items() if each != _SAME and each["file"] is not None}
+            made = cls(plan, {}, str(folder), str(inside if inside.is_dir() else run_dir), int(n_iters))
+            made.datasets = {name: kept_dataset(folder, each) for name, each in kept.items()}
             made.objects = None if objects is None else objects.parts
-            made._read_options(folder)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            if isinstance(error, FileFormatError):
-                raise
+            made.options()
+        except (AttributeError, KeyError, TypeError) as error:
             raise FileFormatError(f"{folder / _FILE}: it must hold a search: {error!r}.") from error
-        made.options["save_path"] = str(folder)
         return made
-
-    def _read_options(self, folder: Path) -> None:
-        for name, each in self.plan["options"].items():
-            try:
-                self.options[name] = rebuilt(each, self._source)
-            except NotRebuiltError as why:
-                self.missing[name] = str(why)
-        for name, known in self.plan["data"].items():
-            if known == _SAME:
-                self.options[name] = known
-            elif known["file"] is None:
-                self.missing[name] = f"it was not kept: {known['why']}"
-            else:
-                self.options[name] = kept_dataset(folder, known)
 
     @property
     def _source(self) -> Source:
@@ -224,16 +195,33 @@ class SavedSearch:
 
     # ---- going on
 
+    def options(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """The options that it had, with the datasets; and those that must be given again, each with the reason."""
+        options: dict[str, Any] = {"save_path": self.save_path, **self.datasets}
+        missing = {}
+        for name, each in self.plan["options"].items():
+            try:
+                options[name] = rebuilt(each, self._source)
+            except NotRebuiltError as why:
+                missing[name] = str(why)
+        for name, known in self.plan["data"].items():
+            if known == _SAME:
+                options[name] = _SAME
+            elif name not in options:
+                missing[name] = f"it was not kept: {known['why']}"
+        return options, missing
+
     def options_for(self, train_dataset: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The options to go on with.
 
         Raises:
             ValueError: one that could not be saved is not among the overrides.
         """
-        options = {**self.options, **{name: value for name, value in overrides.items() if name not in _PARTS}}
-        for name, why in self.missing.items():
+        options, missing = self.options()
+        options.update({name: value for name, value in overrides.items() if name not in _PARTS})
+        for name, why in missing.items():
             if name not in options:
-                raise ValueError(f"{name} must be given again to resume(): {why}.")
+                raise _to_be_given(name, why)
         for name in _DATASETS:
             if isinstance(options.get(name), str) and options[name] == _SAME:
                 options[name] = train_dataset
@@ -252,7 +240,9 @@ class SavedSearch:
         try:
             return make(self.plan[name])
         except NotRebuiltError as why:
-            raise ValueError(f"{name} must be given again to resume(): {str(why).rstrip('.')}.") from why
+            raise _to_be_given(name, why) from why
+        except KeyError as error:
+            raise FileFormatError(f"{_FILE} is damaged: its {name} has no {error}.") from error
 
     def agent(self, given: Module | None) -> Module:
         """The program: the given one, or one made again."""
@@ -277,6 +267,10 @@ class _Together:
 
     def __init__(self, parts: dict[str, Any]) -> None:
         self.parts = parts
+
+
+def _to_be_given(name: str, why: object) -> ValueError:
+    return ValueError(f"{name} must be given again to resume(): {str(why).rstrip('.')}.")
 
 
 def begin_anew(run_dir: Path) -> None:

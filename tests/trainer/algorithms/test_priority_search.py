@@ -559,6 +559,38 @@ def test_training_again_into_a_folder_begins_anew(tmp_path: Path) -> None:
     assert PrioritySearch.load(tmp_path).n_iters == 1
 
 
+def test_datasets_are_saved_once_and_asked_for_where_they_cannot_be(tmp_path: Path) -> None:
+    """That to train on is not saved again; the others are read from files, or asked for, also after another `save`."""
+    examples, opaque = data(), {"inputs": [1, 2], "infos": [object(), object()]}
+    saved(tmp_path / "here", num_steps=1, train_dataset=examples, validate_dataset=examples, test_dataset=data(5.0))
+    assert [each.name for each in (tmp_path / "here" / "data").iterdir()] == ["test_dataset.jsonl"]
+    loaded = PrioritySearch.load(tmp_path / "here")
+    loaded.save(tmp_path / "there")
+    again = PrioritySearch.load(tmp_path / "there").resume(model=Adder(), train_dataset=data(), num_steps=2)
+    assert again.steps == 2
+    saved(tmp_path / "opaque", num_steps=1, guide=says_something, validate_dataset=opaque)
+    loaded = PrioritySearch.load(tmp_path / "opaque")
+    with pytest.raises(ValueError, match="validate_dataset must be given again.*no text form"):
+        loaded.resume(model=Adder(), train_dataset=data())
+
+
+def says_something(query: Any, response: Any, reference: Any) -> float:
+    """A guide that looks at no reference."""
+    return float(response)
+
+
+def test_a_damaged_search_is_named(tmp_path: Path) -> None:
+    """Whatever is missing in its file."""
+    from opto.errors import FileFormatError
+
+    saved(tmp_path, num_steps=1)
+    text = (tmp_path / "algo.pkl").read_text(encoding="utf-8")
+    for word in ("n_iters", "options", "parameters"):
+        (tmp_path / "algo.pkl").write_text(text.replace(f'"{word}"', '"other"'), encoding="utf-8")
+        with pytest.raises(FileFormatError, match=r"algo\.pkl"):
+            PrioritySearch.load(tmp_path).resume(model=Adder(), train_dataset=data())
+
+
 def test_a_search_under_way_is_not_begun_anew(tmp_path: Path) -> None:
     """Its folder stays as it is."""
     from opto.errors import RecordInUseError
