@@ -14,6 +14,8 @@ from opto.trainer.assembling.assembling import Assembled, Given, assemble
 from opto.trainer.datasets import as_dataset
 from opto.trainer.rebuilding.described import NotRebuiltError, parameters_again, rebuilt
 from opto.trainer.rebuilding.kept_data import check_dataset, kept_dataset
+from opto.trainer.rebuilding.objects import rebuilt_guide, rebuilt_optimizer
+from opto.trainer.rebuilding.references import Source
 from opto.trainer.rebuilding.written_plan import NAME, read_plan, written_budget, written_options
 from opto.trainer.saving.checkpoints import RunFolder
 from opto.trainer.search import Search
@@ -113,7 +115,7 @@ class _Again:
         self, folder: Path, plan: dict[str, Any], parts: Mapping[str, Any], overrides: Mapping[str, Any]
     ) -> None:
         self.folder, self.plan, self.parts, self.overrides = folder, plan, parts, dict(overrides)
-        self.main = plan["main"]
+        self.source = Source(plan["main"])
         self.missing: dict[str, str] = {}
 
     def given(self) -> Given:
@@ -138,15 +140,15 @@ class _Again:
 
     def _given(self) -> Given:
         plan, overrides = self.plan, self.overrides
-        optimizer, optimizer_kwargs = self._part("optimizer", "optimizer_kwargs")
+        model = self.parts["model"]
+        if model is None:
+            model = self._tried("model", lambda: rebuilt(plan["model"], self.source))
+        optimizer, optimizer_kwargs = self._part("optimizer", "optimizer_kwargs", model=model)
         guide, guide_kwargs = self._part("guide", "guide_kwargs")
         algorithm, _ = self._part("algorithm")
         logger, logger_kwargs = self._part("logger", "logger_kwargs", default="ConsoleLogger")
-        model = self.parts["model"]
-        if model is None:
-            model = self._tried("model", lambda: rebuilt(plan["model"], self.main))
         options = {
-            name: self._tried(name, lambda each=each: rebuilt(each, self.main))  # type: ignore[misc]
+            name: self._tried(name, lambda each=each: rebuilt(each, self.source))  # type: ignore[misc]
             for name, each in plan["options"].items()
             if name not in overrides
         }
@@ -166,7 +168,7 @@ class _Again:
             parameters=self._parameters(model),
         )
 
-    def _part(self, name: str, options: str = "", default: Any = None) -> tuple[Any, Any]:
+    def _part(self, name: str, options: str = "", default: Any = None, model: Any = None) -> tuple[Any, Any]:
         """A part as `opto.train` takes it, and its options."""
         anew = self.parts.get(name) if name in self.parts else self.overrides.pop(name, None)
         further = self.overrides.pop(options, None) if options else None
@@ -178,7 +180,14 @@ class _Again:
         if further and "options" in description:
             kept = {each: what for each, what in description["options"].items() if each not in further}
             description = {**description, "options": kept}
-        found = self._tried(name, lambda: rebuilt(description, self.main))
+        if "state" in description:
+            return self._tried(name, lambda: rebuilt_guide(description, self.source)), further
+        if "parameters" in description:
+            if model is None:  # which is asked for
+                return None, further
+            paths = dict(as_agent(model).named_parameters())
+            return self._tried(name, lambda: rebuilt_optimizer(description, self.source, paths)), further
+        found = self._tried(name, lambda: rebuilt(description, self.source))
         if "options" in description and isinstance(found, tuple):
             return found[0], {**found[1], **(further or {})}
         return found, further
@@ -215,7 +224,7 @@ class _Again:
         if self.missing or not places or list(as_agent(model).parameters()):
             return None
         try:
-            return parameters_again(places, self.main)
+            return parameters_again(places, self.source)
         except NotRebuiltError:
             return None  # one run on the first example finds them
 

@@ -182,7 +182,7 @@ def test_parts_that_cannot_be_made_again(person, tmp_path):
     for name in ("model: an object of the class Marked", "guide: ", "optimizer: its option llm", "train_dataset: "):
         assert name in message
     assert "opto.resume('" in message
-    assert "model=..., train_dataset=...)" in message
+    assert "model=..., optimizer=..., guide=..., train_dataset=...)" in message
     given = {name: options[name] for name in ("guide", "train_dataset", "optimizer", "optimizer_kwargs")}
     assert opto.resume(tmp_path / "run", model=person.Marked("!"), num_steps=3, **given).steps == 3
 
@@ -264,6 +264,18 @@ def test_guides_of_the_package(person, tmp_path):
         plan = json.loads((where / "plan.json").read_text())["value"]
         assert plan["guide"]["name"] == "ExactMatch"
         assert opto.resume(where, num_steps=2).steps == 2
+
+
+def test_optimizers_and_guides_that_were_objects(person, tmp_path):
+    """They are made again for the parameters of the program, with their options and their state."""
+    agent, guide = person.Cutter(), person.Closeness()
+    guide.strict = True
+    options = {**person.OPTIONS, "guide": guide, "optimizer": person.Nudge(agent.parameters(), person.answer, by=2)}
+    del options["optimizer_kwargs"]
+    opto.train(model=agent, num_steps=1, run_dir=tmp_path / "run", logger=Quiet(), **options)
+    assert json.loads((tmp_path / "run" / "plan.json").read_text())["value"]["optimizer"]["parameters"] == ["limit"]
+    outcome = opto.resume(tmp_path / "run", num_steps=2, logger=Quiet())
+    assert list(outcome.best.values.values()) == [5]
 
 
 def test_script_that_is_run_again(tmp_path):
@@ -388,10 +400,11 @@ def test_damaged_folders(person, tmp_path, name, change):
 
 @pytest.mark.parametrize(
     "reference",
-    ["os:system", "subprocess:getoutput", "person:os.system", "person:executed.__globals__", "opto.cli:main", "a b", 3],
+    ["os:system", "subprocess:getoutput", "_pytest.config:main", "opto.cli:main"]
+    + ["person:os.system", "person:executed.__globals__", "a b", 3],
 )
 def test_references_that_train_does_not_write(person, tmp_path, reference):
-    """A folder cannot make `resume` call a function of Python or of opto."""
+    """A folder cannot make `resume` call a function of Python, of opto or of an installed package."""
     opto.train(model=person.agent, num_steps=1, run_dir=tmp_path / "run", logger=Silent(), **person.OPTIONS)
     plan = tmp_path / "run" / "plan.json"
     plan.write_text(plan.read_text().replace('"person:agent"', json.dumps(reference)))

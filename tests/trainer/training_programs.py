@@ -100,6 +100,9 @@ def closeness(query, response, reference):
 
 
 class Closeness(Guide):
+    def __init__(self):
+        self.strict = False
+
     def get_feedback(self, query, response, reference=None, **kwargs):
         return closeness(query, response, reference)
 

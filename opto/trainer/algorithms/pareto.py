@@ -10,7 +10,7 @@ from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.priority.example_wins import ExampleWins
 from opto.trainer.priority.memory_indices import MemoryIndex, indices_of
 
-__all__ = ["ParetobasedPS", "best_on_examples"]
+__all__ = ["ParetobasedPS"]
 
 
 class ParetobasedPS(PrioritySearch):
@@ -36,12 +36,8 @@ class ParetobasedPS(PrioritySearch):
             priority = memory.remove(chosen)
             assert priority is not None
             drawn.append((priority, chosen))
-        wanted = self.num_candidates
-        self.num_candidates = wanted - len(drawn)
-        try:
-            candidates, priorities, told = super().explore(**kwargs)
-        finally:
-            self.num_candidates = wanted
+        count = self.num_candidates - len(drawn)
+        candidates, priorities, told = super().explore(**{**kwargs, "count": count})
         told["Explored candidates"] = len(candidates) + len(drawn)
         told["Explored from the front"] = len(drawn)
         head = 1 if first is not None else 0
@@ -60,16 +56,3 @@ class ParetobasedPS(PrioritySearch):
     def __getstate__(self) -> dict[str, Any]:
         """Indices are made anew."""
         return {**super().__getstate__(), "_indices": ()}
-
-
-def best_on_examples(candidates: list[ModuleCandidate], split: str) -> dict[ModuleCandidate, int]:
-    """On how many examples each candidate has the highest score; those on none are left out.
-
-    Args:
-        candidates: with scores in their `table(split)`.
-        split: of the data.
-    """
-    wins = ExampleWins(split)
-    for each in candidates:
-        wins.put(each)
-    return dict(wins.counts())

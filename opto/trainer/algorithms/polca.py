@@ -8,6 +8,7 @@ from typing import Any
 
 from opto.errors import BudgetExceededError, ModelError, ReplayError
 from opto.llm.ambient import collecting
+from opto.optimizers.options import checked_count
 from opto.trainer import prompts
 from opto.trainer.algorithms.priority_search import PrioritySearch, Rollouts
 from opto.trainer.candidates import ModuleCandidate
@@ -68,11 +69,11 @@ class POLCA(PrioritySearch):
             **options: as there.
 
         Raises:
+            TypeError: `summary_frequency` is no whole number; and as there.
             ValueError: `epsilon` is negative, `summary_frequency` below 1, or a summarizer is given and one of the
                 optimizers has no `objective` that a summary could be put into; and as there.
         """
-        if isinstance(summary_frequency, bool) or not isinstance(summary_frequency, int) or summary_frequency < 1:
-            raise ValueError(f"summary_frequency must be an integer >= 1, got {summary_frequency!r}.")
+        checked_count("summary_frequency", summary_frequency)
         self._net, self._every, self.summary = EpsilonNet(epsilon, distance), summary_frequency, ""
         self._summarizer = self._made_summarizer(summarizer)
         own = {"epsilon": epsilon, "distance": distance, "summarizer": summarizer}

@@ -201,14 +201,17 @@ class PrioritySearch(JudgingSearch):
     def explore(self, **kwargs: Any) -> tuple[list[ModuleCandidate], list[float], dict[str, Any]]:
         """Take the candidates to be explored out of the memory: the best first, then those of the highest priority.
 
+        Args:
+            **kwargs: `count` of them, in place of `num_candidates`; others are for hooks of one's own.
+
         Returns:
-            The candidates, `num_candidates` at most (the best one comes besides, if no memory has it), their
+            The candidates, so many at most (the best one comes besides, if no memory has it), their
             priorities, and what is to be logged.
         """
         self._memories.merge(self.n_iters)
         memory = self.memory or next((each for each in self._memories.all if each), self.memory)
         chosen: list[tuple[float, ModuleCandidate]] = []
-        best, room = self._best_candidate, self.num_candidates
+        best, room = self._best_candidate, kwargs.get("count", self.num_candidates)
         if self.use_best_candidate_to_explore and best is not None:
             found = [score for score in (each.remove(best) for each in self._memories.all) if score is not None]
             chosen.append((found[0] if found else self.compute_exploration_priority(best), best))

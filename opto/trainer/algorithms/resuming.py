@@ -57,7 +57,7 @@ class ResumableSearch(Search):
         saved = SavedSearch.read(path, allow_pickle=allow_pickle)
         made = object.__new__(cls)
         made._saved, made.n_iters, made.run = saved, saved.n_iters, None
-        made._initialize_search_parameters(**SearchParameters.among(saved.options))
+        made._initialize_search_parameters(**SearchParameters.among(saved.options()[0]))
         return made
 
     def resume(self, model: Module | None = None, train_dataset: Any = None, **overrides: Any) -> Outcome:
@@ -79,10 +79,10 @@ class ResumableSearch(Search):
         saved = self._of_a_saved_run()
         if train_dataset is None:
             raise TypeError("train_dataset must be given: it is not saved.")
-        options, guide = saved.options_for(train_dataset, overrides), saved.guide(overrides)
+        options, guide = saved.options_for(train_dataset, overrides), saved.guide(overrides.get("guide"))
         if not hasattr(self, "agent") or model is not None or "optimizer" in overrides:
             agent = saved.agent(model)
-            optimizers = saved.optimizers(agent, overrides)
+            optimizers = saved.optimizers(agent, overrides.get("optimizer"))
             logger = overrides.get("logger", getattr(self, "logger", None))
             type(self).__init__(self, agent, optimizers, options.get("num_threads"), logger)  # type: ignore[arg-type]
         return self.train(guide, train_dataset, **options)
@@ -96,13 +96,13 @@ class ResumableSearch(Search):
             return {}
         given = options.get("run_dir")
         run_dir = folder_path(given or reporting.run_dir)
-        kept = {**options, **self._own_options, **({} if given is None else {"run_dir": run_dir})}
-        self._saved = SavedSearch.of(self, guide, train_dataset, kept, run_dir)
+        self._saved = SavedSearch.of(self, guide, train_dataset, {**options, **self._own_options}, run_dir)
+        data = self._saved.datasets
         if isinstance(given, RunFolder):
-            return {}
+            return data
         if run_dir == reporting.run_dir and not options.get("resume"):
             begin_anew(run_dir)
-        return {"run_dir": options.get("run_dir") or run_dir}
+        return {**data, "run_dir": options.get("run_dir") or run_dir}
 
     def _initialize_search_parameters(self, **parameters: Any) -> None:
         raise NotImplementedError

@@ -63,11 +63,8 @@ class StreamingPrioritySearch(PrioritySearch):
     def explore(self, **kwargs: Any) -> tuple[list[ModuleCandidate], list[float], dict[str, Any]]:
         """The candidates that new ones are made from, then those that are only run."""
         wanted = self.num_candidates
-        self.num_candidates = max(1, math.ceil(wanted * self._ratio))
-        try:
-            candidates, priorities, told = super().explore(**kwargs)
-        finally:
-            self.num_candidates = wanted
+        count = max(1, math.ceil(wanted * self._ratio))
+        candidates, priorities, told = super().explore(**{**kwargs, "count": count})
         self._leading = frozenset(self._bridge.known(each).number for each in candidates)
         drawn = self._drawn(wanted - len(candidates))
         told["Candidates that are only run"] = len(drawn)

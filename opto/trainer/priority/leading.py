@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 
 from opto.trainer.candidates import ModuleCandidate
 
@@ -35,18 +36,14 @@ def leads(candidate: ModuleCandidate, best: ModuleCandidate, split: str) -> bool
     common = [place for place in mine if place in theirs]
     if len(common) >= _ENOUGH:
         differences = [mine.mean_at(place) - theirs.mean_at(place) for place in common]
-        return _mean(differences) > _ERRORS * _spread(differences) / math.sqrt(len(differences))
+        return fmean(differences) > _ERRORS * _spread(differences) / math.sqrt(len(differences))
     ours, known = ([score for place in table for score in table.numbers_at(place)] for table in (mine, theirs))
     if not ours or not known:
         return True
-    return _mean(ours) - _mean(known) > _ERRORS * _spread(known) * math.sqrt(1 / len(ours) + 1 / len(known))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
+    return fmean(ours) - fmean(known) > _ERRORS * _spread(known) * math.sqrt(1 / len(ours) + 1 / len(known))
 
 
 def _spread(values: Sequence[float]) -> float:
     """The standard deviation of what values are drawn from; 0 for one value."""
-    mean = _mean(values)
+    mean = fmean(values)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / max(1, len(values) - 1))

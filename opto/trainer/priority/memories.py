@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from opto.optimizers.options import checked_count
 from opto.trainer.objectives import ObjectiveConfig, apply_minimize, pareto_rank, to_score_dict, weighted_scalarize
 
 __all__ = ["HeapMemory", "ParetoHeapMemory"]
@@ -202,6 +203,7 @@ class ParetoHeapMemory(HeapMemory):
         objective_config: which objectives count, which are minimized, and their weights.
 
     Raises:
+        TypeError: `pareto_k` is no whole number.
         ValueError: `pareto_k` is below 1.
     """
 
@@ -215,9 +217,8 @@ class ParetoHeapMemory(HeapMemory):
         objective_config: ObjectiveConfig | None = None,
     ) -> None:
         super().__init__(size, processing_fun)
-        if isinstance(pareto_k, bool) or not isinstance(pareto_k, int) or pareto_k < 1:
-            raise ValueError(f"pareto_k must be an integer >= 1, got {pareto_k!r}.")
-        self.pareto_k, self.score_dict_fn, self.objective_config = pareto_k, score_dict_fn, objective_config
+        self.pareto_k = checked_count("pareto_k", pareto_k)
+        self.score_dict_fn, self.objective_config = score_dict_fn, objective_config
 
     def _next(self) -> int:
         first = super()._next()

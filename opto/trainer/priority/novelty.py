@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import math
+import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from opto.optimizers.canonical import canonical
+from opto.optimizers.problem import is_code
 from opto.optimizers.text_features import hashed_ngrams
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.objectives import number_of
@@ -25,20 +28,23 @@ class ValueDistance:
 
     It is the mean over the parameters. Two numbers a and b differ by `|a - b| / (|a| + |b|)`; other values by one less
     the cosine between counts of words, pairs of words and runs of letters of their texts (`hashed_ngrams`), at most 1.
-    No model is asked, so it is the same on every machine.
+    Code differs by 1 as soon as more than comments and layout differ: one sign makes another program of it, and words
+    say nothing of signs. No model is asked, so it is the same on every machine.
     """
 
     def __init__(self) -> None:
         self._vectors: dict[str, NDArray[np.float64]] = {}
+        self._programs: dict[str, str] = {}
 
     def __call__(self, one: ModuleCandidate, other: ModuleCandidate) -> float:
         """The distance of two candidates for the same parameters."""
-        ours, theirs = list(one.update_dict.values()), list(other.update_dict.values())
+        ours, theirs = one.update_dict, other.update_dict
         if not ours:
             return 0.0
-        return math.fsum(map(self._apart, ours, theirs)) / len(ours)
+        codes = (is_code(each.py_name) for each in ours)
+        return math.fsum(map(self._apart, ours.values(), theirs.values(), codes)) / len(ours)
 
-    def _apart(self, one: Any, other: Any) -> float:
+    def _apart(self, one: Any, other: Any, code: bool) -> float:
         if one is other:
             return 0.0
         a, b = number_of(one), number_of(other)
@@ -50,6 +56,8 @@ class ValueDistance:
         mine, its = canonical(one), canonical(other)
         if mine == its:
             return 0.0
+        if code and self._program(mine) != self._program(its):
+            return 1.0
         return min(1.0, max(0.0, 1.0 - float(self.vector(mine) @ self.vector(its))))
 
     def vector(self, text: str) -> NDArray[np.float64]:
@@ -60,8 +68,21 @@ class ValueDistance:
             self._vectors[text] = hashed_ngrams([text])[0]
         return self._vectors[text]
 
+    def _program(self, code: str) -> str:
+        """What Python reads in code; the code itself where it reads nothing."""
+        if code not in self._programs:
+            if len(self._programs) >= _MOST_VECTORS:
+                self._programs.clear()
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of odd escapes, which are told of where the code is compiled
+                    self._programs[code] = ast.dump(ast.parse(code))
+            except (SyntaxError, ValueError, MemoryError, RecursionError):
+                self._programs[code] = code
+        return self._programs[code]
+
     def __getstate__(self) -> dict[str, Any]:
-        return {"_vectors": {}}
+        return {"_vectors": {}, "_programs": {}}
 
 
 class EpsilonNet:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from heapq import heappop, heappush
 from typing import Any
 
+from opto.optimizers.options import checked_count
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.objectives import (
     ObjectiveConfig,
@@ -69,15 +70,15 @@ class SearchParameters:
     objective_config: ObjectiveConfig | None = None
 
     def __post_init__(self) -> None:
-        _whole("num_candidates", self.num_candidates, 1)
-        _whole("num_proposals", self.num_proposals, 1)
+        checked_count("num_candidates", self.num_candidates)
+        checked_count("num_proposals", self.num_proposals)
         for name, least in (
             ("long_term_memory_size", 1),
             ("short_term_memory_size", 1),
             ("memory_update_frequency", 0),
         ):
             if getattr(self, name) is not None:
-                _whole(name, getattr(self, name), least)
+                checked_count(name, getattr(self, name), least=least)
         if self.score_function not in SCORE_FUNCTIONS:
             known = ", ".join(map(repr, SCORE_FUNCTIONS))
             raise ValueError(f"score_function must be one of {known}, got {self.score_function!r}.")
@@ -256,10 +257,3 @@ def comparable(config: ObjectiveConfig | None, lowest: float) -> ObjectiveConfig
     missing = config.missing_value if math.isfinite(config.missing_value) else lowest
     how = config.scalarize_dict if config.mode == "scalar" else "weighted"
     return replace(config, scalarize_dict=how, missing_value=missing)
-
-
-def _whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, got {value!r}.")
-    if value < least:
-        raise ValueError(f"{name} must be >= {least}, got {value}.")

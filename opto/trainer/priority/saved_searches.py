@@ -1,16 +1,15 @@
 """The folder of a search that `PrioritySearch.train` saves, and what is needed to go on with it.
 
-algo.pkl     a text: which search it is, its options, and how its optimizers and its guide are made again
-data.json    the examples to validate and to test on, where they have a text form
-run/         the run itself, as in any `run_dir`: its candidates, their scores, the memories
+algo.pkl        a text: its options, and how its program, its optimizers and its guide are made again
+data/*.jsonl    the examples to validate and to test on, where they have a text form
+run/            the run itself, as in any `run_dir`: its candidates, their scores, the memories
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from functools import partial
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +17,24 @@ from opto.errors import FileFormatError
 from opto.optimizers import Optimizer
 from opto.optimizers.options import checked_count
 from opto.runs import codec
+from opto.runs.files import lock_for_writing, open_appending
 from opto.trace.modules import Module
-from opto.trainer.objectives import ObjectiveConfig
-from opto.trainer.recipes import (
-    Unwritable,
-    class_named,
-    guide_of,
-    guide_recipe,
-    name_of,
-    optimizer_of,
-    optimizer_recipe,
-)
+from opto.trainer.datasets import Dataset, as_dataset
+from opto.trainer.rebuilding.described import NotRebuiltError, described_program, rebuilt
+from opto.trainer.rebuilding.kept_data import keep_dataset, kept_dataset
+from opto.trainer.rebuilding.objects import described_guide, described_optimizer, rebuilt_guide, rebuilt_optimizer
+from opto.trainer.rebuilding.references import Source, main_file
+from opto.trainer.rebuilding.written_plan import written_options
 
 __all__ = ["Reporting", "SavedSearch", "begin_anew"]
 
-_FILE, _DATA, _KIND = "algo.pkl", "data.json", "search"
-_RUN_FILES = ("state.json", "candidates.jsonl", "results.jsonl", "step.jsonl", "optimizers.jsonl")
+_FILE, _KIND = "algo.pkl", "search"
+_LINES = "candidates.jsonl"
+_RUN_FILES = ("state.json", "results.jsonl", "step.jsonl", "optimizers.jsonl", "events.jsonl")
 _DATASETS = ("validate_dataset", "test_dataset")
-_PARTS = ("agent", "guide", "logger")
+_SAME = "train_dataset"
+"""Stands for a dataset that is the one to train on."""
+_PARTS = ("agent", "guide", "logger", "optimizer")
 
 
 @dataclass(frozen=True)
@@ -106,26 +105,24 @@ class Reporting:
 
 @dataclass
 class SavedSearch:
-    """What `algo.pkl` and `data.json` hold.
+    """What `algo.pkl` and the datasets beside it hold.
 
     Attributes:
-        name: the class of the search.
-        options: those of `train` that have a text form, with the datasets.
-        missing: what has none, and why; it must be given again.
-        recipes: how its parts are made again.
-        run_dir: the folder of the run.
+        plan: the descriptions of the options of `train`, of the datasets, and of the parts of the search.
+        datasets: those besides the one to train on, by the names of the options.
+        save_path: the folder.
+        run_dir: that of the run.
         n_iters: the number of the iteration that was completed last.
-        objects: its parts themselves, where pickles are allowed.
+        objects: the parts themselves, where pickles are allowed.
     """
 
-    name: str
-    options: dict[str, Any]
-    missing: dict[str, str]
-    recipes: dict[str, Any]
+    plan: dict[str, Any]
+    datasets: dict[str, Dataset]
+    save_path: str
     run_dir: str
     n_iters: int = 0
     objects: dict[str, Any] | None = field(default=None, repr=False)
-    _data_written: str = ""
+    _kept_in: Path | None = None
 
     @classmethod
     def of(cls, search: Any, guide: Any, train_dataset: Any, options: Mapping[str, Any], run_dir: Path) -> SavedSearch:
@@ -138,30 +135,23 @@ class SavedSearch:
             options: those of `train`.
             run_dir: the folder of the run.
         """
-        made = cls(f"{type(search).__module__}:{type(search).__qualname__}", {}, {}, {}, str(run_dir.resolve()))
-        for name, value in options.items():
-            if value is train_dataset and name in _DATASETS:
-                made.options[name] = "train_dataset"
-            elif name not in ("run_dir", "resume"):
-                made._note(name, partial(_written, value))
+        given = {name: options[name] for name in _DATASETS if options.get(name) is not None}
+        data = {name: as_dataset(each) for name, each in given.items() if each is not train_dataset}
+        others = {name: value for name, value in options.items() if name not in (*_DATASETS, "save_path")}
+        plan: dict[str, Any] = {
+            "main": main_file(),
+            "options": written_options(others),
+            "data": {name: _SAME for name in given if name not in data},
+        }
+        made = cls(plan, data, os.fspath(options.get("save_path", Reporting.save_path)), str(run_dir.resolve()))
         if options.get("allow_pickle"):
-            made.objects = {"agent": search.agent, "optimizer": search.optimizers, "guide": guide}
+            made.objects = {"model": search.agent, "optimizer": search.optimizers, "guide": guide}
             return made
         paths = {id(each): path for path, each in search.agent.named_parameters()}
-        parts: dict[str, Callable[[], Any]] = {
-            "agent": lambda: name_of(type(search.agent)),
-            "optimizer": lambda: [optimizer_recipe(each, paths) for each in search.optimizers],
-            "guide": lambda: guide_recipe(guide),
-        }
-        for name, describe in parts.items():
-            made._note(name, describe, made.recipes)
+        plan["model"] = described_program(search.agent)
+        plan["optimizer"] = [described_optimizer(each, paths) for each in search.optimizers]
+        plan["guide"] = described_guide(guide)
         return made
-
-    def _note(self, name: str, describe: Callable[[], Any], where: dict[str, Any] | None = None) -> None:
-        try:
-            (self.options if where is None else where)[name] = describe()
-        except Unwritable as why:
-            self.missing[name] = str(why)
 
     # ---- the folder
 
@@ -169,14 +159,12 @@ class SavedSearch:
         """Write the folder; the datasets only once."""
         folder = Path(path)
         self.n_iters = n_iters
-        data = {name: self.options[name] for name in _DATASETS if name in self.options}
-        about = {name: getattr(self, name) for name in ("name", "missing", "recipes", "run_dir", "n_iters")}
-        about["options"] = {name: value for name, value in self.options.items() if name not in _DATASETS}
-        about["objects"] = None if self.objects is None else _Together(self.objects)
-        if self._data_written != str(folder.resolve()):
-            codec.save(folder / _DATA, data, kind=_KIND)
-            self._data_written = str(folder.resolve())
-        codec.save(folder / _FILE, about, kind=_KIND, allow_pickle=self.objects is not None)
+        if self._kept_in != folder.resolve():
+            self.plan["data"].update({name: keep_dataset(folder, name, each) for name, each in self.datasets.items()})
+            self._kept_in = folder.resolve()
+        objects = None if self.objects is None else _Together(self.objects)
+        about = {**self.plan, "run_dir": self.run_dir, "n_iters": n_iters, "objects": objects}
+        codec.save(folder / _FILE, about, kind=_KIND, allow_pickle=objects is not None)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], *, allow_pickle: bool) -> SavedSearch:
@@ -187,21 +175,41 @@ class SavedSearch:
             FileFormatError: it is damaged, or holds a pickle that is not allowed.
         """
         folder = Path(path) if Path(path).is_dir() else Path(path).parent
-        about = codec.load(folder / _FILE, kind=_KIND, allow_pickle=allow_pickle)
-        needed = {"name", "missing", "recipes", "run_dir", "n_iters", "options", "objects"}
-        if not isinstance(about, dict) or about.keys() != needed or type(about["n_iters"]) is not int:
-            raise FileFormatError(f"{folder / _FILE}: it must hold a search.")
-        objects = about.pop("objects")
-        options = {**about.pop("options"), **codec.load(folder / _DATA, kind=_KIND)}
-        if isinstance(options.get("objective_config"), dict):
-            options["objective_config"] = ObjectiveConfig(**options["objective_config"])
-        inside = folder / "run"
-        if inside.is_dir():  # the folder may have been moved
-            about["run_dir"] = str(inside)
-        options["save_path"] = str(folder)
-        return cls(**about, options=options, objects=None if objects is None else objects.parts)
+        plan = codec.load(folder / _FILE, kind=_KIND, allow_pickle=allow_pickle)
+        try:
+            run_dir, n_iters, objects = (plan.pop(name) for name in ("run_dir", "n_iters", "objects"))
+            inside = folder / "run"  # the folder may have been moved
+            kept = {name: each for name, each in plan["data"].items() if each != _SAME and each["file"] is not None}
+            made = cls(plan, {}, str(folder), str(inside if inside.is_dir() else run_dir), int(n_iters))
+            made.datasets = {name: kept_dataset(folder, each) for name, each in kept.items()}
+            made.objects = None if objects is None else objects.parts
+            made.options()
+        except (AttributeError, KeyError, TypeError) as error:
+            raise FileFormatError(f"{folder / _FILE}: it must hold a search: {error!r}.") from error
+        return made
+
+    @property
+    def _source(self) -> Source:
+        """Nothing is imported for a file that `load` is given."""
+        return Source(self.plan["main"], imports=False)
 
     # ---- going on
+
+    def options(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """The options that it had, with the datasets; and those that must be given again, each with the reason."""
+        options: dict[str, Any] = {"save_path": self.save_path, **self.datasets}
+        missing = {}
+        for name, each in self.plan["options"].items():
+            try:
+                options[name] = rebuilt(each, self._source)
+            except NotRebuiltError as why:
+                missing[name] = str(why)
+        for name, known in self.plan["data"].items():
+            if known == _SAME:
+                options[name] = _SAME
+            elif name not in options:
+                missing[name] = f"it was not kept: {known['why']}"
+        return options, missing
 
     def options_for(self, train_dataset: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """The options to go on with.
@@ -209,46 +217,49 @@ class SavedSearch:
         Raises:
             ValueError: one that could not be saved is not among the overrides.
         """
-        parts = {*_PARTS, "optimizer"}
-        options = {**self.options, **{name: value for name, value in overrides.items() if name not in parts}}
-        for name, why in self.missing.items():
-            if name not in options and name not in parts:
-                raise ValueError(f"{name} must be given again to resume(): {why}.")
+        options, missing = self.options()
+        options.update({name: value for name, value in overrides.items() if name not in _PARTS})
+        for name, why in missing.items():
+            if name not in options:
+                raise _to_be_given(name, why)
         for name in _DATASETS:
-            if isinstance(options.get(name), str) and options[name] == "train_dataset":
+            if isinstance(options.get(name), str) and options[name] == _SAME:
                 options[name] = train_dataset
         return {**options, "run_dir": self.run_dir, "resume": True}
 
-    def part(self, name: str, overrides: Mapping[str, Any], make: Callable[[Any], Any]) -> Any:
-        """A part of the search: that of the overrides, the saved object, or one made of its recipe.
+    def part(self, name: str, given: Any, make: Callable[[Any], Any]) -> Any:
+        """A part of the search: what is given, the saved object, or one made of its description.
 
         Raises:
             ValueError: there is none of them.
         """
-        if overrides.get(name) is not None:
-            return overrides[name]
+        if given is not None:
+            return given
         if self.objects is not None:
             return self.objects[name]
-        if name in self.missing:
-            raise ValueError(f"{name} must be given again to resume(): {self.missing[name]}.")
-        return make(self.recipes[name])
+        try:
+            return make(self.plan[name])
+        except NotRebuiltError as why:
+            raise _to_be_given(name, why) from why
+        except KeyError as error:
+            raise FileFormatError(f"{_FILE} is damaged: its {name} has no {error}.") from error
 
     def agent(self, given: Module | None) -> Module:
-        """The program: the given one, or one made without arguments."""
-        if given is None and "agent" in self.missing and self.objects is None:
-            raise ValueError(f"model must be given to resume(): {self.missing['agent']}.")
-        made: Module = self.part("agent", {"agent": given}, _program)
+        """The program: the given one, or one made again."""
+        made: Module = self.part("model", given, lambda each: rebuilt(each, self._source))
         return made
 
-    def optimizers(self, agent: Module, overrides: Mapping[str, Any]) -> list[Optimizer]:
+    def optimizers(self, agent: Module, given: Any) -> list[Optimizer]:
         """The optimizers for the parameters of a program."""
         parameters = dict(agent.named_parameters())
-        made = self.part("optimizer", overrides, lambda recipes: [optimizer_of(each, parameters) for each in recipes])
+        made = self.part(
+            "optimizer", given, lambda plans: [rebuilt_optimizer(each, self._source, parameters) for each in plans]
+        )
         return list(made) if isinstance(made, (list, tuple)) else [made]
 
-    def guide(self, overrides: Mapping[str, Any]) -> Any:
+    def guide(self, given: Any) -> Any:
         """What judges."""
-        return self.part("guide", overrides, guide_of)
+        return self.part("guide", given, lambda each: rebuilt_guide(each, self._source))
 
 
 class _Together:
@@ -258,28 +269,23 @@ class _Together:
         self.parts = parts
 
 
+def _to_be_given(name: str, why: object) -> ValueError:
+    return ValueError(f"{name} must be given again to resume(): {str(why).rstrip('.')}.")
+
+
 def begin_anew(run_dir: Path) -> None:
-    """Remove the run that an earlier search saved there."""
-    for name in _RUN_FILES:
-        (run_dir / name).unlink(missing_ok=True)
+    """Remove the run that an earlier search saved there.
 
-
-def _program(name: str) -> Any:
+    Raises:
+        RecordInUseError: that search is still under way.
+    """
+    if not run_dir.is_dir():
+        return
+    lines = open_appending(run_dir / _LINES)
     try:
-        return class_named(name, Module)()
-    except TypeError as error:
-        raise ValueError(
-            f"model must be given to resume(): {name} cannot be made without arguments: {error}"
-        ) from error
-
-
-def _written(value: Any) -> Any:
-    if isinstance(value, ObjectiveConfig):
-        return asdict(value)
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    try:
-        codec.dumps(value)
-    except (TypeError, ValueError) as error:
-        raise Unwritable(str(error).rstrip(".")) from error
-    return value
+        lock_for_writing(lines, run_dir / _LINES)
+        for name in _RUN_FILES:
+            (run_dir / name).unlink(missing_ok=True)
+        os.ftruncate(lines, 0)
+    finally:
+        os.close(lines)

@@ -7,6 +7,7 @@ from typing import Any
 
 from opto.llm import as_model
 from opto.optimizers.canonical import canonical
+from opto.optimizers.options import checked_count
 from opto.trainer import prompts
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.guides.base import shown
@@ -24,13 +25,12 @@ class Summarizer:
         most: how many candidates it is shown: the better half of them are the best, the others the worst.
 
     Raises:
+        TypeError: `most` is no whole number.
         ValueError: `most` is below 2.
     """
 
     def __init__(self, model: Any, *, most: int = 12) -> None:
-        if isinstance(most, bool) or not isinstance(most, int) or most < 2:
-            raise ValueError(f"most must be an integer >= 2, got {most!r}.")
-        self._model, self._most = as_model(model), most
+        self._model, self._most = as_model(model), checked_count("most", most, least=2)
 
     def summary(self, scored: Sequence[tuple[float, ModuleCandidate]], before: str = "") -> str:
         """A summary in words.

@@ -10,15 +10,19 @@ A description is a dict with one of these keys:
 | `class` | `options` | a class that is none of opto's, with described options |
 | `name` | `options` | a class of opto by its name, with described options |
 | `value` | | plain data |
-| `model` | `options` | `opto.llm.LLM(name, **options)` |
+| `model` | `options` | `opto.llm.LLM(name, **options)`, never with an address, which could send a key elsewhere |
+| `callable` | | a model whose answers come from a described function |
 | `missing` | | nothing; why |
+
+`opto.trainer.rebuilding.objects` adds to a class with options what its objects have besides.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from opto.llm import FromCallable, LiteLLM, Model, Retrying
@@ -26,26 +30,28 @@ from opto.runs import codec
 from opto.secrets import holds_secret
 from opto.trace.modules import Module
 from opto.trace.nodes import ParameterNode
-from opto.trainer.assembling.parts import GUIDES, Parts
+from opto.trainer.assembling.parts import Parts
 from opto.trainer.fingerprints.walk import fingerprint
-from opto.trainer.guides.base import Guide
-from opto.trainer.guides.functions import FunctionGuide
 from opto.trainer.objectives import ObjectiveConfig
-from opto.trainer.rebuilding.references import UnresolvedError, is_rebuildable, made_by, reference_to, resolve
+from opto.trainer.rebuilding.references import Source, UnresolvedError, is_rebuildable, made_by, reference_to, resolve
 
 __all__ = [
     "Description",
     "NotRebuiltError",
     "described",
     "described_class",
-    "described_guide",
     "described_program",
+    "kind_name",
+    "known",
+    "parameter_names",
     "parameter_places",
     "parameters_again",
     "rebuilt",
 ]
 
 Description = dict[str, Any]
+
+_ADDRESS = re.compile("base|url|host|endpoint|proxy|header|://", re.IGNORECASE)
 
 
 class NotRebuiltError(LookupError):
@@ -63,7 +69,7 @@ def described(thing: Any) -> Description:
     try:
         text = codec.dumps(thing)
     except (TypeError, ValueError):
-        return _known(thing) or _model(thing) or {"missing": f"{_kind(thing)} has no text form"}
+        return known(thing) or _model(thing) or {"missing": f"{kind_name(thing)} has no text form"}
     if holds_secret(text):
         return {"missing": "it holds a key or a password, which is not written"}
     return {"value": thing}
@@ -86,43 +92,27 @@ def described_class(parts: Parts, kind: type[Any] | None, options: Mapping[str, 
 
 def described_program(model: Any) -> Description:
     """The description of what is trained, with the values that it has now."""
-    known = _known(model)
-    if known is not None and not known.get("reference", "").startswith("__main__:"):
-        return known
+    found = known(model)
+    if found is not None and not found.get("reference", "").startswith("__main__:"):
+        return found
     kind = type(model)
-    if isinstance(model, Module) and not _parameters(kind):
+    if isinstance(model, Module) and not parameter_names(kind):
         reference = reference_to(kind)
         try:
-            if reference is not None and (known is None or not reference.startswith("__main__:")):
+            if reference is not None and (found is None or not reference.startswith("__main__:")):
                 values = model.state_dict()
                 codec.dumps(values)
                 return {"class": reference, "values": values, "fingerprint": fingerprint(model)}
         except (TypeError, ValueError):
             pass
-    return known or {
-        "missing": f"{_kind(model)} is no variable of a module, and cannot be made again without knowing how "
+    return found or {
+        "missing": f"{kind_name(model)} is no variable of a module, and cannot be made again without knowing how "
         "(opto.trainer.rebuildable marks functions that make programs)"
     }
 
 
-def described_guide(guide: Any) -> Description:
-    """The description of a guide that was given as an object."""
-    if isinstance(guide, FunctionGuide):
-        return _known(guide.function) or {"missing": f"{_kind(guide.function)} is not at the top level of a module"}
-    found = _known(guide)
-    if found is not None:
-        return found
-    state, kind = dict(guide.state()), type(guide)
-    name = GUIDES.name_of(kind)
-    if name is not None and set(state) <= _parameters(kind):
-        model = getattr(guide, "_model", None)  # a judge's, which is not in its state
-        return described_class(GUIDES, kind, state if model is None else {**state, "llm": model})
-    if isinstance(guide, Guide) and not _parameters(kind) and not state:
-        return described_class(GUIDES, kind, {})
-    return {"missing": f"{_kind(guide)} is no variable of a module"}
-
-
-def _known(thing: Any) -> Description | None:
+def known(thing: Any) -> Description | None:
+    """The description of what is at the top level of a module, or made by a `rebuildable` function; None for others."""
     made = made_by(thing)
     if made is not None and reference_to(made.function) is not None:
         try:
@@ -139,22 +129,27 @@ def _model(thing: Any) -> Description | None:
     if not isinstance(thing, Model):
         return None
     if isinstance(thing, FromCallable):
-        return _known(thing.function)
+        function = known(thing.function)
+        return None if function is None else {"callable": function}
     inner = thing.model if type(thing) is Retrying else thing
     if type(inner) is not LiteLLM:
         return None
+    if _ADDRESS.search(repr([inner.model, inner.options])):
+        return {"missing": "it is a model with an address, which is not written"}
     options = described(dict(inner.options))
     return {"model": inner.model, "options": inner.options} if "value" in options else options
 
 
-def _parameters(kind: type[Any]) -> set[str]:
+def parameter_names(kind: type[Any]) -> set[str]:
+    """The names of what a class is called with."""
     try:
         return set(inspect.signature(kind).parameters)
     except (TypeError, ValueError):
         return {"..."}
 
 
-def _kind(thing: Any) -> str:
+def kind_name(thing: Any) -> str:
+    """What a thing is called in a message."""
     name = getattr(thing, "__qualname__", None)
     return str(name) if name else f"an object of the class {type(thing).__qualname__}"
 
@@ -162,55 +157,53 @@ def _kind(thing: Any) -> str:
 # ---- and back
 
 
-def rebuilt(description: Mapping[str, Any], main: str | None) -> Any:
+def rebuilt(description: Mapping[str, Any], source: Source) -> Any:
     """The part that a description stands for; for a class with options, the class and the options as a pair.
 
     Args:
         description: see the module.
-        main: the name of the script that was run then.
+        source: whence it comes.
 
     Raises:
         NotRebuiltError: there is no such part in this process.
     """
     if "missing" in description:
         raise NotRebuiltError(str(description["missing"]))
-    try:
-        if "value" in description:
-            return description["value"]
-        if "reference" in description:
-            return resolve(description["reference"], main)
-        if "made_by" in description:
-            return _made_again(description, main)
-        if "values" in description:
-            return _program(description, main)
-        if "class" in description:
-            return resolve(description["class"], main), _options(description, main)
-    except UnresolvedError as error:
-        raise NotRebuiltError(str(error)) from None
-    options = _options(description, main) if "name" in description else description.get("options", {})
-    if "model" in description:
-        return Retrying(LiteLLM(description["model"], **options))
-    if description.get("name") == "ObjectiveConfig":
-        return ObjectiveConfig(**options)
-    if "name" in description:
-        return description["name"], options
+    for key, again in _AGAIN.items():
+        if key in description:
+            try:
+                return again(description, source)
+            except UnresolvedError as error:
+                raise NotRebuiltError(str(error)) from None
     raise NotRebuiltError("it is described in a way that this version does not know")
 
 
-def _options(description: Mapping[str, Any], main: str | None) -> dict[str, Any]:
-    return {name: rebuilt(each, main) for name, each in description["options"].items()}
+def _model_again(description: Mapping[str, Any], source: Source) -> Any:
+    name, options = description["model"], description.get("options", {})
+    if _ADDRESS.search(repr([name, options])):
+        raise NotRebuiltError("it is a model with an address, which could send a key elsewhere")
+    return Retrying(LiteLLM(name, **options))
 
 
-def _made_again(description: Mapping[str, Any], main: str | None) -> Any:
-    function = resolve(description["made_by"], main)
+def _named(description: Mapping[str, Any], source: Source) -> Any:
+    name, options = description["name"], _options(description, source)
+    return ObjectiveConfig(**options) if name == "ObjectiveConfig" else (name, options)
+
+
+def _options(description: Mapping[str, Any], source: Source) -> dict[str, Any]:
+    return {name: rebuilt(each, source) for name, each in description["options"].items()}
+
+
+def _made_again(description: Mapping[str, Any], source: Source) -> Any:
+    function = resolve(description["made_by"], source)
     if not is_rebuildable(function):
         raise NotRebuiltError(f"{description['made_by']} is not marked with @opto.trainer.rebuildable")
     return function(*description["args"], **description["kwargs"])
 
 
-def _program(description: Mapping[str, Any], main: str | None) -> Any:
-    kind = resolve(description["class"], main)
-    if not (isinstance(kind, type) and issubclass(kind, Module)) or _parameters(kind):
+def _program(description: Mapping[str, Any], source: Source) -> Any:
+    kind = resolve(description["class"], source)
+    if not (isinstance(kind, type) and issubclass(kind, Module)) or parameter_names(kind):
         raise NotRebuiltError(f"{description['class']} is no class of programs that needs no arguments (any more)")
     made = kind()
     try:
@@ -221,6 +214,19 @@ def _program(description: Mapping[str, Any], main: str | None) -> Any:
     if not same:
         raise NotRebuiltError(f"a new {kind.__name__} is not like the one that the run began with")
     return made
+
+
+_AGAIN: dict[str, Callable[[Mapping[str, Any], Source], Any]] = {
+    "value": lambda description, source: description["value"],
+    "reference": lambda description, source: resolve(description["reference"], source),
+    "made_by": _made_again,
+    "values": _program,
+    "class": lambda description, source: (resolve(description["class"], source), _options(description, source)),
+    "callable": lambda description, source: FromCallable(rebuilt(description["callable"], source)),
+    "model": _model_again,
+    "name": _named,
+}
+"""What is made of a description, by the key that tells its kind; the first that it has counts."""
 
 
 def parameter_places(parameters: list[ParameterNode[Any]]) -> list[Description] | None:
@@ -241,7 +247,7 @@ def _parameter_place(parameter: ParameterNode[Any]) -> Description | None:
     return None
 
 
-def parameters_again(places: list[Mapping[str, Any]], main: str | None) -> list[ParameterNode[Any]]:
+def parameters_again(places: list[Mapping[str, Any]], source: Source) -> list[ParameterNode[Any]]:
     """The parameters at these places.
 
     Raises:
@@ -250,7 +256,7 @@ def parameters_again(places: list[Mapping[str, Any]], main: str | None) -> list[
     found = []
     for place in places:
         try:
-            thing = resolve(place.get("code_of", place.get("reference")), main)
+            thing = resolve(place.get("code_of", place.get("reference")), source)
         except UnresolvedError as error:
             raise NotRebuiltError(str(error)) from None
         parameter = getattr(thing, "parameter", None) if "code_of" in place else thing

@@ -37,24 +37,16 @@ def keep_dataset(folder: Path, name: str, dataset: Dataset) -> dict[str, Any]:
         it was not kept) and `why`.
     """
     known: dict[str, Any] = {"count": len(dataset), "digest": None, "file": None, "why": ""}
-    pieces: list[bytes] = []
-    digest, size = hashlib.sha256(), 0
-    try:
-        for line in _lines(dataset):
-            digest.update(line)
-            size += len(line)
-            if size > MOST_BYTES:
-                return {**known, "digest": digest.hexdigest(), "why": f"it is longer than {MOST_BYTES:,} bytes"}
-            pieces.append(line)
-    except (TypeError, ValueError) as error:
-        return {**known, "why": f"an example has no text form ({error})"}
-    content = b"".join(pieces)
+    lines, known["digest"], known["why"] = _read(dataset)
+    if known["why"]:
+        return known
+    content = b"".join(lines)
     if redact_json(content) != content:
-        return {**known, "digest": digest.hexdigest(), "why": "it holds a key or a password, which is not written"}
+        return {**known, "why": "it holds a key or a password, which is not written"}
     make_folder(folder / _FOLDER)
     file = f"{_FOLDER}/{name}.jsonl"
     write_atomic(folder / file, content)
-    return {**known, "digest": digest.hexdigest(), "file": file}
+    return {**known, "file": file}
 
 
 def kept_dataset(folder: Path, known: dict[str, Any]) -> Dataset:
@@ -84,19 +76,24 @@ def check_dataset(name: str, dataset: Dataset, known: dict[str, Any]) -> None:
         raise ValueError(
             f"{name} must be the one that the run began with: {known['count']:,} examples, not {len(dataset):,}."
         )
-    if known["digest"] is None:
-        return
+    if known["digest"] is not None and _read(dataset)[1] != known["digest"]:
+        raise ValueError(f"{name} must be the one that the run began with, but its examples are others.")
+
+
+def _read(dataset: Dataset) -> tuple[list[bytes], str | None, str]:
+    """The lines of a dataset, their digest (None where there is none), and why they are not kept ("" if they are)."""
+    lines: list[bytes] = []
     digest, size = hashlib.sha256(), 0
     try:
         for line in _lines(dataset):
             digest.update(line)
             size += len(line)
             if size > MOST_BYTES:
-                break
-    except (TypeError, ValueError):
-        digest = hashlib.sha256()
-    if digest.hexdigest() != known["digest"]:
-        raise ValueError(f"{name} must be the one that the run began with, but its examples are others.")
+                return [], digest.hexdigest(), f"it is longer than {MOST_BYTES:,} bytes"
+            lines.append(line)
+    except (TypeError, ValueError) as error:
+        return [], None, f"an example has no text form ({error})"
+    return lines, digest.hexdigest(), ""
 
 
 def _lines(dataset: Dataset) -> Iterator[bytes]:

@@ -1,8 +1,9 @@
 """Objects by where they can be imported from: `package.module:name`, and back in another process.
 
-A reference is a name and no code: it is looked up with `import` and `getattr`. It never leads into the standard library
-or into opto, whose functions could be led to run what a file says. Nothing is executed again of a script that is run as
-`__main__`: what it holds is found while the same script runs.
+A reference is a name and no code: it is looked up with `import` and `getattr`. It never leads into the standard
+library, into opto or into an installed package, whose functions could be led to run what a file says, and none of these
+is imported for it. Nothing is executed again of a script that is run as `__main__`: what it holds is found while the
+same script runs.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import contextlib
 import functools
 import re
 import sys
+import sysconfig
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import PurePath
 from typing import Any, TypeVar
 
@@ -22,6 +26,7 @@ from opto.trace.nodes import Node
 
 __all__ = [
     "Made",
+    "Source",
     "UnresolvedError",
     "is_rebuildable",
     "made_by",
@@ -43,6 +48,19 @@ class UnresolvedError(LookupError):
     """A reference leads nowhere in this process; the message says why."""
 
 
+@dataclass(frozen=True)
+class Source:
+    """Whence references come.
+
+    Attributes:
+        main: the name of the script that was run when they were written, see `main_file`.
+        imports: whether modules of the program that are not imported yet are imported for them.
+    """
+
+    main: str | None
+    imports: bool = True
+
+
 def reference_to(thing: Any) -> str | None:
     """Where an object can be imported from; None where it cannot.
 
@@ -58,12 +76,12 @@ def reference_to(thing: Any) -> str | None:
     return None
 
 
-def resolve(reference: Any, main: str | None) -> Any:
+def resolve(reference: Any, source: Source) -> Any:
     """The object that a reference names.
 
     Args:
         reference: as `reference_to` gave it.
-        main: the name of the script that was run then, see `main_file`.
+        source: whence it comes.
 
     Raises:
         UnresolvedError: it names nothing here, or what must not be named.
@@ -72,16 +90,20 @@ def resolve(reference: Any, main: str | None) -> Any:
         raise UnresolvedError(f"{reference!r} is no reference.")
     module, _, name = reference.partition(":")
     if not _is_program(module):
-        raise UnresolvedError(f"{reference!r} is refused: it names a part of Python or of opto, not of a program.")
+        raise UnresolvedError(
+            f"{reference!r} is refused: it names a part of Python, of opto or of a package, not of a program."
+        )
     if module == "__main__":
-        if main_file() != main:
-            where = "a notebook or a prompt" if main is None else f"the script {main}"
+        if main_file() != source.main:
+            where = "a notebook or a prompt" if source.main is None else f"the script {source.main}"
             raise UnresolvedError(f"{name} was defined in {where}, which is not what runs here.")
-    else:
+    elif source.imports:
         try:
             import_module(module)
         except Exception as error:
             raise UnresolvedError(f"the module {module} cannot be imported here: {error}") from error
+    elif module not in sys.modules:
+        raise UnresolvedError(f"the module {module} is not imported: import it first.")
     return _looked_up(module, name)
 
 
@@ -156,8 +178,29 @@ def _places(thing: Any) -> Iterator[tuple[str, str]]:
 
 
 def _is_program(module: str) -> bool:
+    """Whether a module belongs to a program: it is neither Python's, nor opto's, nor installed; nothing is imported."""
     top = module.partition(".")[0]
-    return module == "__main__" or (top not in ("opto", "__mp_main__") and top not in sys.stdlib_module_names)
+    if module == "__main__":
+        return True
+    if top in ("opto", "__mp_main__") or top in sys.stdlib_module_names:
+        return False
+    try:
+        spec = find_spec(top)
+    except ValueError:  # a module that was made by hand
+        return False
+    if spec is None:
+        return True  # it is not there: importing it says so
+    files = [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.has_location and spec.origin else [])]
+    return bool(files) and not any(map(_is_installed, map(PurePath, files)))
+
+
+def _is_installed(file: PurePath) -> bool:
+    return not {"site-packages", "dist-packages"}.isdisjoint(file.parts) or _library() in file.parents
+
+
+@functools.cache
+def _library() -> PurePath:
+    return PurePath(sysconfig.get_path("stdlib"))
 
 
 def _looked_up(module: str, name: str) -> Any:

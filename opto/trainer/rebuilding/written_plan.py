@@ -8,6 +8,7 @@ from typing import Any
 
 from opto.errors import FileFormatError
 from opto.llm import Budget
+from opto.optimizers import Optimizer
 from opto.runs import codec
 from opto.trainer.assembling.assembling import Assembled, Given
 from opto.trainer.assembling.parts import ALGORITHMS, GUIDES, LOGGERS, OPTIMIZERS, Parts
@@ -15,11 +16,11 @@ from opto.trainer.rebuilding.described import (
     Description,
     described,
     described_class,
-    described_guide,
     described_program,
     parameter_places,
 )
 from opto.trainer.rebuilding.kept_data import keep_dataset
+from opto.trainer.rebuilding.objects import described_guide, described_optimizer
 from opto.trainer.rebuilding.references import main_file
 
 __all__ = ["NAME", "PASSING", "read_plan", "write_plan", "written_budget", "written_options"]
@@ -48,7 +49,7 @@ def write_plan(folder: Path, given: Given, made: Assembled) -> None:
         "main": main_file(),
         "model": described_program(given.model),
         "parameters": parameter_places(read),
-        "optimizer": _optimizer(given),
+        "optimizer": _optimizer(given, made),
         "algorithm": _part(ALGORITHMS, given.algorithm, {}),
         "guide": _guide(given, made),
         "logger": _part(LOGGERS, given.logger, given.logger_kwargs),
@@ -89,13 +90,16 @@ def read_plan(folder: Path) -> dict[str, Any]:
     return plan
 
 
-def _optimizer(given: Given) -> Description:
+def _optimizer(given: Given, made: Assembled) -> Description:
     chosen = given.optimizer
     if chosen is None:
         return described_class(OPTIMIZERS, None, given.optimizer_kwargs)
     if isinstance(chosen, (list, tuple)):
         return {"missing": "there are several"}
-    return _part(OPTIMIZERS, chosen, given.optimizer_kwargs)
+    found = _part(OPTIMIZERS, chosen, given.optimizer_kwargs)
+    if "missing" in found and isinstance(chosen, Optimizer):
+        return described_optimizer(chosen, {id(each): path for path, each in made.agent.named_parameters()})
+    return found
 
 
 def _guide(given: Given, made: Assembled) -> Description:

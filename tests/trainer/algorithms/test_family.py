@@ -20,8 +20,8 @@ from opto.trainer.algorithms import (
     StreamingPrioritySearch,
 )
 from opto.trainer.algorithms.algorithm import AlgorithmBase, Trainer
-from opto.trainer.algorithms.pareto import best_on_examples
 from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.priority.example_wins import ExampleWins
 from tests.trainer.algorithms.searching import Adder, Near, OlderWalk, Silent, Walk, data
 
 FAMILY = [BeamSearch, ParetobasedPS, PrioritySearch, SequentialSearch, SequentialUpdate, StreamingPrioritySearch]
@@ -180,13 +180,17 @@ def test_the_front_over_examples_is_what_wins_somewhere() -> None:
     """A candidate with a low mean is on it if it is the best on one example."""
     agent = Adder()
     scores = {1.0: {0: 0.9, 1: 0.9}, 2.0: {2: 0.3}, 3.0: {0: 0.5, 1: 0.8}, 4.0: {1: 0.9}}
-    candidates = {}
+    wins = ExampleWins("train")
     for value, table in scores.items():
-        candidates[value] = ModuleCandidate(agent, {agent.number: value})
+        candidate = ModuleCandidate(agent, {agent.number: value})
         for place, score in table.items():
-            candidates[value].table("train").add(place, score)
-    wins = best_on_examples(list(candidates.values()), "train")
-    assert {candidate.update_dict[agent.number]: count for candidate, count in wins.items()} == {1.0: 2, 2.0: 1, 4.0: 1}
+            candidate.table("train").add(place, score)
+        wins.put(candidate)
+    assert {candidate.update_dict[agent.number]: count for candidate, count in wins.counts()} == {
+        1.0: 2,
+        2.0: 1,
+        4.0: 1,
+    }
 
 
 def test_fronts_are_explored_before_the_rest() -> None:

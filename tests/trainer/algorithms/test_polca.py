@@ -12,10 +12,11 @@ from opto.errors import ModelError
 from opto.llm import Budget
 from opto.optimizers import OptoPrimeV2
 from opto.testing import Scripted
-from opto.trace import Module, node
+from opto.trace import Module, bundle, node
 from opto.trace.registry import GRAPH
 from opto.trainer.algorithms import POLCA
 from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.priority.neighbours import Neighbours
 from opto.trainer.priority.novelty import EpsilonNet, ValueDistance
 from opto.trainer.priority.summaries import Summarizer
 from tests.trainer.algorithms.searching import Adder, Near, Silent, Walk, data
@@ -51,6 +52,28 @@ def test_distances_are_zero_for_equal_values_and_symmetric() -> None:
     assert 0 < distance(base, near) < 0.2 < distance(base, far) <= 0.5
     assert distance(candidate(agent, "a", 3), candidate(agent, "a", 4)) == pytest.approx(0.5 / 7)
     assert distance(candidate(agent, "a", 3), candidate(agent, "a", None)) > 0
+
+
+def test_code_that_is_another_program_is_far() -> None:
+    """One sign makes another program, which no count of words tells; comments and layout make none."""
+
+    @bundle(trainable=True)
+    def older(age: Any) -> Any:
+        """Whether a person may vote."""
+        return age > 18  # years
+
+    (parameter,) = older.parameters()
+    distance, code = ValueDistance(), parameter.data
+    assert ModuleCandidate(older).update_dict == {parameter: code}
+    base, mended, laid_out, broken = (
+        ModuleCandidate(older, {parameter: text})
+        for text in (code, code.replace(">", ">="), code.replace("  # years", "\n\n"), "def older(")
+    )
+    assert distance(base, mended) == distance(base, broken) == 1.0
+    assert distance(base, laid_out) < 0.05
+    near = Neighbours(distance)
+    near.put(base)
+    assert EpsilonNet(0.05).too_near(mended, near.within(mended, 0.05)) is None
 
 
 def test_a_net_lets_in_what_is_far_enough() -> None:

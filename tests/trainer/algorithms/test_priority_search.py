@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -558,6 +559,50 @@ def test_training_again_into_a_folder_begins_anew(tmp_path: Path) -> None:
     assert PrioritySearch.load(tmp_path).n_iters == 1
 
 
+def test_datasets_are_saved_once_and_asked_for_where_they_cannot_be(tmp_path: Path) -> None:
+    """That to train on is not saved again; the others are read from files, or asked for, also after another `save`."""
+    examples, opaque = data(), {"inputs": [1, 2], "infos": [object(), object()]}
+    saved(tmp_path / "here", num_steps=1, train_dataset=examples, validate_dataset=examples, test_dataset=data(5.0))
+    assert [each.name for each in (tmp_path / "here" / "data").iterdir()] == ["test_dataset.jsonl"]
+    loaded = PrioritySearch.load(tmp_path / "here")
+    loaded.save(tmp_path / "there")
+    again = PrioritySearch.load(tmp_path / "there").resume(model=Adder(), train_dataset=data(), num_steps=2)
+    assert again.steps == 2
+    saved(tmp_path / "opaque", num_steps=1, guide=says_something, validate_dataset=opaque)
+    loaded = PrioritySearch.load(tmp_path / "opaque")
+    with pytest.raises(ValueError, match="validate_dataset must be given again.*no text form"):
+        loaded.resume(model=Adder(), train_dataset=data())
+
+
+def says_something(query: Any, response: Any, reference: Any) -> float:
+    """A guide that looks at no reference."""
+    return float(response)
+
+
+def test_a_damaged_search_is_named(tmp_path: Path) -> None:
+    """Whatever is missing in its file."""
+    from opto.errors import FileFormatError
+
+    saved(tmp_path, num_steps=1)
+    text = (tmp_path / "algo.pkl").read_text(encoding="utf-8")
+    for word in ("n_iters", "options", "parameters"):
+        (tmp_path / "algo.pkl").write_text(text.replace(f'"{word}"', '"other"'), encoding="utf-8")
+        with pytest.raises(FileFormatError, match=r"algo\.pkl"):
+            PrioritySearch.load(tmp_path).resume(model=Adder(), train_dataset=data())
+
+
+def test_a_search_under_way_is_not_begun_anew(tmp_path: Path) -> None:
+    """Its folder stays as it is."""
+    from opto.errors import RecordInUseError
+    from opto.trainer.saving.checkpoints import RunFolder
+
+    saved(tmp_path, num_steps=1)
+    files = {each: each.read_bytes() for each in (tmp_path / "run").iterdir()}
+    with RunFolder(tmp_path / "run"), pytest.raises(RecordInUseError):
+        saved(tmp_path, num_steps=1)
+    assert {each: each.read_bytes() for each in files} == files
+
+
 def test_what_cannot_be_written_must_be_given_again(tmp_path: Path) -> None:
     """An optimizer's model that is no function of the program's own; a guide that is local. Each error says so."""
 
@@ -574,7 +619,7 @@ def test_what_cannot_be_written_must_be_given_again(tmp_path: Path) -> None:
     loaded = PrioritySearch.load(tmp_path)
     with pytest.raises(ValueError, match="guide must be given again"):
         loaded.resume(model=Adder(), train_dataset=data())
-    with pytest.raises(ValueError, match=r"optimizer must be given again.*model"):
+    with pytest.raises(ValueError, match=r"optimizer must be given again.*llm"):
         loaded.resume(model=Adder(), train_dataset=data(), guide=Near())
     with pytest.raises(TypeError, match="train_dataset"):
         loaded.resume(model=Adder())
@@ -605,17 +650,17 @@ def test_pickles_are_written_and_opened_only_where_allowed(tmp_path: Path) -> No
 
 def test_a_file_names_no_function_of_python_or_of_packages(tmp_path: Path) -> None:
     """A file that was changed to call something else is refused, and nothing is imported for it."""
-    from opto.errors import FileFormatError
-
     saved(tmp_path, num_steps=1)
     file = tmp_path / "algo.pkl"
     text = file.read_text(encoding="utf-8")
     name = f"{says_five.__module__}:says_five"
     assert name in text
-    for other in ("subprocess:getoutput", "os:system", "antigravity:fly", "pytest:main"):
+    others = "subprocess:getoutput", "os:system", "antigravity:fly", "opto.cli:main", "_pytest.config:main"
+    for other, why in (*((each, "refused") for each in others), ("tests.conftest_of_others:answer", "not imported")):
         file.write_text(text.replace(name, other), encoding="utf-8")
-        with pytest.raises(FileFormatError, match="function"):
+        with pytest.raises(ValueError, match=f"optimizer must be given again to resume.*{why}"):
             PrioritySearch.load(tmp_path).resume(model=Adder(), train_dataset=data())
+    assert "antigravity" not in sys.modules
 
 
 def test_agent_model_optimizer_and_algorithm_pickle() -> None:
