@@ -142,7 +142,7 @@ def _run(jobs: list[Job], chosen: argparse.Namespace) -> dict[Job, list[dict[str
                 competence=job.competence,
                 seed=seed,
             )
-            for seed in range(_seeds(chosen, job.competence))
+            for seed in range(_seeds(chosen, _key(job)[3]))
         ]
 
     return Crew(ask, _say).results(jobs, chosen.workers)
@@ -201,7 +201,7 @@ def panels(records: Sequence[Record], problems: dict[str, Any]) -> list[dict[str
     colored = {*own[:_COLORED], *[key for key in ranked if key[0] != OPTO.name][:1]}
     found = []
     for name, about in problems.items():
-        lines = []
+        lines: list[dict[str, Any]] = []
         for key, runs in ranked.items():
             curves = [e["curve"] for e in runs if e["problem"] == name]
             if not curves:
