@@ -9,9 +9,9 @@
 #   make test-local                 the tests that need the local model
 #   make stress                     texts that attack prompts, kills while saving and while training, fuzzing, a server that fails
 #                                   half of the time; ARGS='--kills 50 --trainings 10 --seconds 60 --steps 200' for less
+#   make test-stress                the last of these alone: 2,000 steps
 #   make attack                     hostile programs by every runner, and without a wall; ARGS='--family pipe' for some
 #   make test-cluster               evaluation through real clusters of Dask and Ray on this machine
-#   make test-stress                the last of these alone: 2,000 steps
 #   make malformed                  how many of 200 malformed answers are recovered
 #   make check                      lint, format, types, floors
 #   make bench                      time and memory, side by side with other systems; what sandboxes cost

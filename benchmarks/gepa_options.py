@@ -12,11 +12,11 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.common.silent import Silent
 from opto.testing.search_problem import SearchProblem
 from opto.trainer.algorithms.beam import Beam, UCBSearch
 from opto.trainer.algorithms.gepa import GEPA
 from opto.trainer.algorithms.minibatch import BasicSearch
-from opto.trainer.loggers import BaseLogger
 
 BUDGET = 3000
 
@@ -50,13 +50,6 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "batch of 8": ({}, {"batch_size": 8}),
     "no gate": ({"gate": False}, {}),
 }
-
-
-class Silent(BaseLogger):
-    """Says nothing."""
-
-    def log(self, name: str, data: Any, step: int, **options: Any) -> None:
-        """Nothing is done."""
 
 
 def evaluations(make: Callable[[SearchProblem], Any], plan: dict[str, Any], options: dict[str, Any], seed: int) -> int:

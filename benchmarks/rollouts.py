@@ -26,11 +26,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
+from benchmarks.common.silent import Silent
 from opto.optimizers import Optimizer
 from opto.trace import Module, bundle, node
 from opto.trainer.algorithms.minibatch import BasicSearch
 from opto.trainer.executors import LoopExecutor, RayExecutor, process_pool
-from opto.trainer.loggers import BaseLogger
 from opto.trainer.results import ResultCache
 from opto.trainer.rollouts import Evaluator, Request
 
@@ -142,13 +142,6 @@ class Shorter(Optimizer):
     def _propose(self) -> Any:
         yield from ()
         return dict.fromkeys(self.parameters, f"{self.steps}")
-
-
-class Silent(BaseLogger):
-    """Logs nothing."""
-
-    def log(self, name: str, data: Any, step: int, **kwargs: Any) -> None:
-        """Nothing."""
 
 
 def training(steps: int) -> None:

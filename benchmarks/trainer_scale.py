@@ -26,10 +26,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.silent import Silent
 from opto.optimizers import Optimizer
 from opto.trace import Module, bundle, node
 from opto.trainer import algorithms
-from opto.trainer.loggers import BaseLogger
 from opto.trainer.search import Search
 
 SIZES = (100, 1_000, 10_000, 100_000)
@@ -142,13 +142,6 @@ class Improving(Optimizer):
         yield from ()
         [prompt] = self.parameters
         return {prompt: f"{self.numbers.next()} {prompt.data.partition(' ')[2]}"}
-
-
-class Silent(BaseLogger):
-    """Writes nothing."""
-
-    def log(self, name: str, data: Any, step: int, **kwargs: Any) -> None:
-        """Do nothing."""
 
 
 def examples(count: int, start: int = 0) -> list[tuple[int, str]]:

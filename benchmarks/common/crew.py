@@ -1,37 +1,56 @@
-"""Some processes at a time that work through a list of jobs."""
+"""Some processes at a time that work through the rows of a comparison."""
 
 from __future__ import annotations
 
+import io
 import queue
+import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from benchmarks.common.systems import Python, Worker, WorkerError
 
-__all__ = ["Crew"]
+__all__ = ["Crew", "Job", "begin"]
 
-Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-class Crew(Generic[Job, Result]):
+def begin() -> None:
+    """Show lines as they come, and end the workers with this process, also where it is told to end."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row to be measured.
+
+    Attributes:
+        name: of the optimizer or algorithm.
+        competence: of the simulated model; None if none is asked.
+    """
+
+    python: Python
+    name: str
+    problem: str
+    competence: float | None
+
+
+class Crew(Generic[Result]):
     """Asks workers for the results of jobs; each thread has at most one worker of each system.
 
     Args:
-        python: the environment in which a job is done.
         ask: asks a worker for the result of a job. Where it raises `WorkerError`, the words of that are the result, and
             the worker is ended.
         said: called with each job and its result, as soon as it is there.
     """
 
-    def __init__(
-        self,
-        python: Callable[[Job], Python],
-        ask: Callable[[Worker, Job], Result],
-        said: Callable[[Job, Result | str], None],
-    ) -> None:
-        self.python, self.ask, self.said = python, ask, said
+    def __init__(self, ask: Callable[[Worker, Job], Result], said: Callable[[Job, Result | str], None]) -> None:
+        self.ask, self.said = ask, said
 
     def results(self, jobs: Iterable[Job], workers: int) -> dict[Job, Result | str]:
         """The results of all jobs, by some threads at a time."""
@@ -61,10 +80,9 @@ class Crew(Generic[Job, Result]):
                 worker.close()
 
     def _asked(self, job: Job, running: dict[str, Worker]) -> Result | str:
-        python = self.python(job)
-        name = python.system.name
+        name = job.python.system.name
         try:
-            worker = running.get(name) or running.setdefault(name, python.start())
+            worker = running.get(name) or running.setdefault(name, job.python.start())
             return self.ask(worker, job)
         except WorkerError as error:
             gone = running.pop(name, None)

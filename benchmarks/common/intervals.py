@@ -1,4 +1,4 @@
-"""Means and their confidence intervals."""
+"""Means and their confidence intervals, and tables of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from opto.trainer.evidence.intervals import wilson
 
-__all__ = ["Estimate", "bootstrap", "crossed_bootstrap", "wilson"]
+__all__ = ["Estimate", "bootstrap", "crossed_bootstrap", "table", "wilson"]
 
 _RESAMPLES = 1000
 
@@ -20,6 +20,21 @@ class Estimate:
     mean: float
     low: float
     high: float
+
+    def __str__(self) -> str:
+        return f"{_number(self.mean)} ({_number(self.low)} to {_number(self.high)})"
+
+
+def _number(value: float) -> str:
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 2 else f"{value:.3f}"
+
+
+def table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown: names in the first column, figures in the others."""
+    lines = [heading, ["---", *["---:"] * (len(heading) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def bootstrap(values: Sequence[float], seed: int = 0) -> Estimate:

@@ -25,13 +25,11 @@ def serve(path: str) -> None:
     folder, name = os.path.split(path)
     sys.path[0] = folder  # where the module's neighbours are, instead of this file's
     workloads = importlib.import_module(os.path.splitext(name)[0]).WORKLOADS
-    # What a system imports is set aside: a collection before each window would otherwise walk all of it every time.
-    gc.collect()
-    gc.freeze()
     answers.write(json.dumps({"ready": sys.version.split()[0]}) + "\n")
     for line in sys.stdin:
         request = json.loads(line)
         gc.collect()
+        gc.freeze()  # what was imported and what is kept, or every collection would walk all of it
         try:
             answer = {"result": workloads[request["workload"]](**request["arguments"])}
         except Exception as error:  # a peer may fail in any way; the report says how

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import io
-import signal
-import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.crew import Crew
+from benchmarks.common.crew import Crew, Job, begin
 from benchmarks.common.systems import Python, Worker
 from benchmarks.optimizers.report import Row, page
 from benchmarks.optimizers.systems import OPTO, PEER
@@ -34,21 +30,9 @@ ABSENT = {
 }
 
 
-@dataclass(frozen=True)
-class Job:
-    """One row to be measured."""
-
-    python: Python
-    optimizer: str
-    problem: str
-    competence: float | None
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark; the exit status is non-zero only if opto itself could not be measured."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the workers are ended too
+    begin()
     chosen = _options().parse_args(arguments)
     interpreter = preferred((3, 11))
     pythons = {system: system.prepare(interpreter) for system in (OPTO, PEER)}
@@ -124,14 +108,14 @@ def _run(jobs: list[Job], seeds: list[int], workers: int) -> dict[Job, list[dict
         found: list[dict[str, Any]] = worker.ask(
             "trials",
             limit=LIMIT,
-            optimizer=job.optimizer,
+            optimizer=job.name,
             problem=job.problem,
             competence=job.competence or 0.0,
             seeds=seeds,
         )
         return found
 
-    return Crew(lambda job: job.python, ask, _say).results(jobs, workers)
+    return Crew(ask, _say).results(jobs, workers)
 
 
 def _say(job: Job, result: list[dict[str, Any]] | str) -> None:
@@ -139,14 +123,14 @@ def _say(job: Job, result: list[dict[str, Any]] | str) -> None:
     what = result if isinstance(result, str) else f"{sum(bool(each['solved']) for each in result)}/{len(result)} solved"
     complaints = {} if isinstance(result, str) else {each["complaint"]: None for each in result if each["complaint"]}
     said = f" ({next(iter(complaints))[:100]})" if complaints else ""
-    print(f"  [simulation] {job.python.system.name}: {job.optimizer}, {job.problem}, p {p}: {what}{said}")
+    print(f"  [simulation] {job.python.system.name}: {job.name}, {job.problem}, p {p}: {what}{said}")
 
 
 def _row(job: Job, result: list[dict[str, Any]] | str) -> Row:
     failed = isinstance(result, str)
     return Row(
         job.python.system.name,
-        job.optimizer,
+        job.name,
         job.problem,
         job.competence,
         [] if isinstance(result, str) else result,

@@ -105,9 +105,4 @@ CONTESTANTS = {
 }
 
 
-def _model(competence: float, seed: int) -> tuple[Any, Any]:
-    model = Simulated(competence, seed)
-    return model, model.simulation
-
-
-WORKLOADS = {"trials": workload(CONTESTANTS, _model), "listing": lambda: listing(CONTESTANTS)}
+WORKLOADS = {"trials": workload(CONTESTANTS, Simulated), "listing": lambda: listing(CONTESTANTS)}

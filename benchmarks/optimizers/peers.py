@@ -17,8 +17,8 @@ MEMORY = 10
 class Model:
     """The simulated model as the callable that trace-opt expects."""
 
-    def __init__(self, simulation: Simulation) -> None:
-        self.simulation = simulation
+    def __init__(self, competence: float, seed: int) -> None:
+        self.simulation = Simulation(competence, seed)
 
     def __call__(self, *_: Any, messages: list[dict[str, Any]], **options: Any) -> Any:
         """The answer, in the shape of a chat completion."""
@@ -50,9 +50,4 @@ CONTESTANTS = {
 }
 
 
-def _model(competence: float, seed: int) -> tuple[Any, Any]:
-    simulation = Simulation(competence, seed)
-    return Model(simulation), simulation
-
-
-WORKLOADS = {"trials": workload(CONTESTANTS, _model), "listing": lambda: listing(CONTESTANTS)}
+WORKLOADS = {"trials": workload(CONTESTANTS, Model), "listing": lambda: listing(CONTESTANTS)}

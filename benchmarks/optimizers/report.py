@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.common.intervals import Estimate, bootstrap
+from benchmarks.common.intervals import bootstrap, table
 
 __all__ = ["Row", "page"]
 
@@ -76,20 +76,9 @@ class Row:
         if not self.trials:
             return [name, p, f"does not run: {self.reason}", "", "", "", "", ""]
         solved = sum(bool(each["solved"]) for each in self.trials)
-        figures = [_shown(bootstrap([float(each[key]) for each in self.trials])) for key in HEADING[3:7]]
+        figures = [str(bootstrap([float(each[key]) for each in self.trials])) for key in HEADING[3:7]]
         errors = sum(float(each["errors"]) for each in self.trials) / len(self.trials)
         return [name, p, f"{solved}/{len(self.trials)}", *figures, f"{errors:.1f}" if errors else "0"]
-
-
-def _shown(estimate: Estimate) -> str:
-    """A mean and its interval, with three digits that matter."""
-    return f"{_number(estimate.mean)} ({_number(estimate.low)} to {_number(estimate.high)})"
-
-
-def _number(value: float) -> str:
-    if value >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 1 else f"{value:.3f}"
 
 
 def page(rows: Sequence[Row], absent: Mapping[str, str], *, seeds: int, cap: int, python: str) -> str:
@@ -104,7 +93,7 @@ def page(rows: Sequence[Row], absent: Mapping[str, str], *, seeds: int, cap: int
             parts += [
                 f"## {TITLES.get(problem, problem.capitalize())} (simulation)",
                 about,
-                _table([row.cells() for row in found]),
+                table(HEADING, [row.cells() for row in found]),
             ]
     complaints = _complaints(rows)
     if complaints:
@@ -126,8 +115,3 @@ def _complaints(rows: Sequence[Row]) -> list[str]:
         f"- {optimizer} of {system}, {problem}: {count.total()} trials; most often `{count.most_common(1)[0][0]}`"
         for (system, optimizer, problem), count in seen.items()
     ]
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    lines = [HEADING, ["---", *["---:"] * (len(HEADING) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

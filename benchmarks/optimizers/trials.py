@@ -35,9 +35,9 @@ class Contestant:
     asks: bool = True
 
 
-def trial(contestant: Contestant, problem: Problem, model: Any, simulation: Any, seed: int) -> dict[str, Any]:
+def trial(contestant: Contestant, problem: Problem, model: Any, seed: int) -> dict[str, Any]:
     """The outcome: whether it was solved, steps, calls, tokens, CPU seconds without the model's, errors."""
-    start = process_time()
+    simulation, start = model.simulation, process_time()
     optimizer = contestant.make(problem, model, seed)
     steps, solved, errors, complaint = 0, False, 0, ""
     good = [parameter._data for parameter in problem.parameters]
@@ -74,21 +74,20 @@ def _said(verdict: Verdict, kind: str) -> Any:
 
 
 def workload(
-    contestants: dict[str, Contestant], made: Callable[[float, int], tuple[Any, Any]]
+    contestants: dict[str, Contestant], made: Callable[[float, int], Any]
 ) -> Callable[..., list[dict[str, Any]]]:
     """What a worker is asked to do: the trials of an optimizer on a problem, one for each seed.
 
     Args:
         contestants: by name.
-        made: from competence and seed to a model, and the simulation in it.
+        made: from competence and seed to a model with the `simulation` in it.
     """
 
     def trials(optimizer: str, problem: str, competence: float, seeds: list[int]) -> list[dict[str, Any]]:
         results = []
         for seed in seeds:
             GRAPH.clear()  # so that names, and with them requests, do not depend on what ran before
-            model, simulation = made(competence, seed)
-            results.append(trial(contestants[optimizer], PROBLEMS[problem](seed), model, simulation, seed))
+            results.append(trial(contestants[optimizer], PROBLEMS[problem](seed), made(competence, seed), seed))
         return results
 
     return trials

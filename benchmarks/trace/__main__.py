@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import platform
-import signal
 import sys
 import time
 from typing import Any
 
+from benchmarks.common.crew import begin
 from benchmarks.common.systems import Python
 from benchmarks.trace import report, sections
 from benchmarks.trace.measure import Growth, Series
@@ -19,9 +18,7 @@ from tools.interpreters import preferred
 
 def main() -> int:
     """Run the benchmark; the exit status is non-zero only if opto itself could not be measured."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the workers are ended too
+    begin()
     interpreter = preferred((3, 11))
     pythons = {system: system.prepare(interpreter) for system in (OPTO, PEER, TORCH, AUTOGRAD)}
     opto, peer = pythons[OPTO], pythons[PEER]

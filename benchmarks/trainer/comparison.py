@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
-import signal
-import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.crew import Crew
-from benchmarks.common.systems import Python, Worker, WorkerError
+from benchmarks.common.crew import Crew, Job, begin
+from benchmarks.common.systems import Python, Worker
 from benchmarks.trainer.curves import Record, band
+from benchmarks.trainer.picture import drawn
 from benchmarks.trainer.report import MAIN, Key, best, main_competence, page, with_reach
-from benchmarks.trainer.systems import OPTO, PEER, PICTURE
+from benchmarks.trainer.systems import OPTO, PEER
 from tools.environments import ROOT
 from tools.interpreters import Interpreter, preferred
 
@@ -33,27 +30,13 @@ LIMIT = 600.0
 _COLORED = 3
 """How many algorithms of opto, the best ones, have a colour in the picture."""
 
-
-@dataclass(frozen=True)
-class Job:
-    """One row to be measured."""
-
-    python: Python
-    algorithm: str
-    problem: str
-    competence: float
-
-    @property
-    def key(self) -> Key:
-        """What the row is called in the files."""
-        return self.python.system.name, self.algorithm, self.problem, self.competence
+_PLACES = 30
+"""At how many places a curve is drawn."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark; the exit status is non-zero only if opto itself could not be measured."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the workers are ended too
+    begin()
     chosen = _options().parse_args(arguments)
     interpreter = preferred((3, 11))
     started = time.monotonic()
@@ -107,7 +90,7 @@ def _measured(chosen: argparse.Namespace, interpreter: Interpreter) -> dict[str,
         else:
             jobs += _jobs(python, problems, chosen)
     results = _run(jobs, chosen)
-    failures += [[[*job.key], result] for job, result in results.items() if isinstance(result, str)]
+    failures += [[[*_key(job)], result] for job, result in results.items() if isinstance(result, str)]
     records = [record for job in jobs if not isinstance(results[job], str) for record in _named(job, results[job])]
     return {
         "problems": problems,
@@ -154,15 +137,15 @@ def _run(jobs: list[Job], chosen: argparse.Namespace) -> dict[Job, list[dict[str
             worker.ask(
                 "run",
                 limit=LIMIT,
-                algorithm=job.algorithm,
+                algorithm=job.name,
                 problem=job.problem,
                 competence=job.competence,
                 seed=seed,
             )
-            for seed in range(_seeds(chosen, job.competence))
+            for seed in range(_seeds(chosen, _key(job)[3]))
         ]
 
-    return Crew(lambda job: job.python, ask, _say).results(jobs, chosen.workers)
+    return Crew(ask, _say).results(jobs, chosen.workers)
 
 
 def _say(job: Job, result: list[dict[str, Any]] | str) -> None:
@@ -170,12 +153,16 @@ def _say(job: Job, result: list[dict[str, Any]] | str) -> None:
         what = result
     else:
         what = f"true score {sum(each['curve'][-1][1] for each in result) / len(result):.3f} at the end"
-    print(f"  [simulation] {job.python.system.name}: {job.algorithm}, {job.problem}, p {job.competence:g}: {what}")
+    print(f"  [simulation] {job.python.system.name}: {job.name}, {job.problem}, p {job.competence:g}: {what}")
+
+
+def _key(job: Job) -> Key:
+    """What the row is called in the files."""
+    return job.python.system.name, job.name, job.problem, job.competence or 0.0
 
 
 def _named(job: Job, result: Any) -> list[dict[str, Any]]:
-    system, algorithm, problem, competence = job.key
-    place = {"system": system, "algorithm": algorithm, "problem": problem, "competence": competence}
+    place = dict(zip(("system", "algorithm", "problem", "competence"), _key(job), strict=True))
     return [{**place, "seed": seed, **each} for seed, each in enumerate(result)]
 
 
@@ -185,7 +172,7 @@ def _named(job: Job, result: Any) -> list[dict[str, Any]]:
 def _publish(content: dict[str, Any], chosen: argparse.Namespace, interpreter: Interpreter) -> None:
     """Print the page; write it and the picture where they are wanted."""
     records = with_reach(content["records"], content["problems"])
-    failures = {(*key[:3], key[3]): reason for key, reason in content["failures"]}
+    failures = {tuple(key): reason for key, reason in content["failures"]}
     folder = chosen.output
     page_path, drawing_path = (PAGE, DRAWING) if folder is None else (folder / PAGE.name, folder / DRAWING.name)
     wanted = folder is not None or content["whole"]
@@ -193,8 +180,8 @@ def _publish(content: dict[str, Any], chosen: argparse.Namespace, interpreter: I
     if wanted:
         for path in (page_path, drawing_path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        if _drawn(records, content["problems"], drawing_path, interpreter):
-            picture = drawing_path.name if folder else f"../images/{drawing_path.name}"
+        drawing_path.write_text(drawn(panels(records, content["problems"])), encoding="utf-8")
+        picture = drawing_path.name if folder else f"../images/{drawing_path.name}"
     text = page(records, failures, content["problems"], content["sizes"], picture=picture, python=interpreter.name)
     print(f"\n{text}")
     if wanted:
@@ -202,54 +189,48 @@ def _publish(content: dict[str, Any], chosen: argparse.Namespace, interpreter: I
         print(f"written: {page_path}")
 
 
-def _drawn(records: Sequence[Record], problems: dict[str, Any], path: Path, interpreter: Interpreter) -> bool:
-    """Whether the picture could be drawn."""
-    python = PICTURE.prepare(interpreter)
-    if isinstance(python, str):
-        print(f"no picture: {python}")
-        return False
-    try:
-        with python.start() as worker:
-            worker.ask("draw", panels=panels(records, problems), path=str(path))
-    except WorkerError as error:
-        print(f"no picture: {error}")
-        return False
-    return True
-
-
 def panels(records: Sequence[Record], problems: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is drawn: the curves for each problem at one competence. The best algorithms are `colored`, the best of each
-    system `strong`, with intervals.
+    """What is drawn: the curves for each problem at one competence, each curve once. The best algorithms are `colored`,
+    the best of each system `strong`, with intervals.
     """
     competence = main_competence(records)
     shown = [each for each in records if each["competence"] == competence]
-    ranked = _ranked(shown)
+    strong = {best(shown, True), best(shown, False)}
+    ranked = _ranked(shown, strong)
     own = [key for key in ranked if key[0] == OPTO.name]
     colored = {*own[:_COLORED], *[key for key in ranked if key[0] != OPTO.name][:1]}
-    strong = {best(shown, True), best(shown, False)}
     found = []
     for name, about in problems.items():
-        lines = []
+        lines: list[dict[str, Any]] = []
         for key, runs in ranked.items():
             curves = [e["curve"] for e in runs if e["problem"] == name]
             if not curves:
                 continue
-            places = range(0, about["budget"] + 1, max(1, about["budget"] // 60))
-            figures = vars(band(curves, places))
+            figures = vars(band(curves, range(0, about["budget"] + 1, max(1, about["budget"] // _PLACES))))
+            if any(each["mean"] == figures["mean"] for each in lines):
+                continue
             marks = {"own": key[0] == OPTO.name, "colored": key in colored, "strong": key[1] in strong}
             line = {"name": key[1], **marks, **figures}
             lines.append(line if marks["strong"] else {k: v for k, v in line.items() if k not in ("low", "high")})
-        found.append({"title": f"{name}, p {competence:g} (simulation)", "target": about["target"], "lines": lines})
+        if lines:
+            found.append({"title": f"{name}, p {competence:g} (simulation)", "target": about["target"], "lines": lines})
     return found
 
 
-def _ranked(records: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:
-    """The runs by algorithm, the best first."""
+def _ranked(records: Sequence[Record], first: Collection[str | None]) -> dict[tuple[str, str], list[Record]]:
+    """The runs by algorithm, the given ones first, then those that need the fewest evaluations; none that did in every
+    run as one before it.
+    """
     groups: dict[tuple[str, str], list[Record]] = {}
     for each in records:
         groups.setdefault((each["system"], each["algorithm"]), []).append(each)
 
-    def needed(key: tuple[str, str]) -> float:
-        return sum(float(each["for good"]) for each in groups[key]) / len(groups[key])
+    def place(key: tuple[str, str]) -> tuple[bool, float]:
+        return key[1] not in first, sum(float(each["for good"]) for each in groups[key]) / len(groups[key])
 
-    return {key: groups[key] for key in sorted(groups, key=needed)}
+    found: dict[tuple[str, str], list[Record]] = {}
+    for key in sorted(groups, key=place):
+        curves = [each["curve"] for each in groups[key]]
+        if curves not in [[each["curve"] for each in runs] for runs in found.values()]:
+            found[key] = groups[key]
+    return found

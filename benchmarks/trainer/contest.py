@@ -7,7 +7,6 @@ from time import process_time
 from typing import Any
 
 from problem_set import BUDGET, CASES, PROBLEMS, SIZES
-from simulation import Simulation
 from training_problem import Meter, TrainingProblem
 
 __all__ = ["Contestant", "outcome", "workloads"]
@@ -17,14 +16,12 @@ Contestant = Callable[[TrainingProblem, Meter, Any, int], Mapping[str, Any]]
 `meter.believe` with the values that the algorithm believes best, whenever these change."""
 
 
-def outcome(
-    contestant: Contestant, problem: TrainingProblem, model: Any, simulation: Simulation, seed: int
-) -> dict[str, Any]:
+def outcome(contestant: Contestant, problem: TrainingProblem, model: Any, seed: int) -> dict[str, Any]:
     """The curve, as pairs of a number of evaluations and the true score of the incumbent from then on, and the costs.
 
     The true score is the noiseless mean on the held-out examples. What comes after the budget does not count.
     """
-    meter = Meter(problem, seed)
+    meter, simulation = Meter(problem, seed), model.simulation
     begun = process_time()
     said = contestant(problem, meter, model, seed)
     seconds = process_time() - begun - simulation.seconds
@@ -41,19 +38,18 @@ def outcome(
 
 
 def workloads(
-    contestants: Mapping[str, Contestant], made: Callable[[float, int], tuple[Any, Simulation]]
+    contestants: Mapping[str, Contestant], made: Callable[[float, int], Any]
 ) -> dict[str, Callable[..., Any]]:
     """What a worker is asked to do.
 
     Args:
         contestants: by name.
-        made: from competence and seed to a model, and the simulation in it.
+        made: from competence and seed to a model with the `simulation` in it.
     """
 
     def run(algorithm: str, problem: str, competence: float, seed: int) -> dict[str, Any]:
         """One run."""
-        model, simulation = made(competence, seed)
-        return outcome(contestants[algorithm], PROBLEMS[problem](seed), model, simulation, seed)
+        return outcome(contestants[algorithm], PROBLEMS[problem](seed), made(competence, seed), seed)
 
     def listing() -> dict[str, Any]:
         """What there is, as plain data."""

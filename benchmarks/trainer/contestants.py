@@ -7,10 +7,10 @@ from typing import Any
 
 from by_hand import by_hand
 from contest import Contestant, workloads
-from simulation import Simulation
 from traced import METER, Judge, Program, dataset
 from training_problem import Meter, TrainingProblem
 
+from benchmarks.common.silent import Silent
 from opto.optimizers import OptoPrime
 from opto.testing import Simulated
 from opto.trace import GRAPH
@@ -42,13 +42,6 @@ class Watching:
         """Note the values of a candidate."""
         values = {name: candidate.update_dict[each] for name, each in self.program.nodes().items()}
         self.meter.believe(values)
-
-
-class Silent:
-    """A logger that says nothing."""
-
-    def log(self, *_: Any, **__: Any) -> None:
-        """Say nothing."""
 
 
 def trained(
@@ -121,9 +114,4 @@ CONTESTANTS: dict[str, Contestant] = {
 }
 
 
-def _model(competence: float, seed: int) -> tuple[Simulated, Simulation]:
-    model = Simulated(competence, seed)
-    return model, model.simulation
-
-
-WORKLOADS = workloads(CONTESTANTS, _model)
+WORKLOADS = workloads(CONTESTANTS, Simulated)

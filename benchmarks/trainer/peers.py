@@ -64,6 +64,18 @@ class Listener:
             self.meter.believe(event["candidate"])
 
 
+class Model:
+    """The simulated model as the callable that gepa expects."""
+
+    def __init__(self, competence: float, seed: int) -> None:
+        self.simulation = Simulation(competence, seed)
+
+    def __call__(self, prompt: Any) -> str:
+        """The text of the answer."""
+        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+        return self.simulation.answer(messages, {}).text
+
+
 class Silent:
     """A logger that says nothing."""
 
@@ -71,13 +83,13 @@ class Silent:
         """Say nothing."""
 
 
-def _optimized(problem: TrainingProblem, meter: Meter, model: Simulation, seed: int, **options: Any) -> dict[str, Any]:
+def _optimized(problem: TrainingProblem, meter: Meter, model: Model, seed: int, **options: Any) -> dict[str, Any]:
     result = gepa.optimize(
         seed_candidate={name: str(value) for name, value in problem.start().items()},
         trainset=list(problem.train),
         valset=list(problem.validation),
         adapter=Adapter(problem, meter),
-        reflection_lm=lambda prompt: model.answer(_messages(prompt), {}).text,
+        reflection_lm=model,
         max_metric_calls=problem.budget,
         seed=seed,
         callbacks=[Listener(meter)],
@@ -87,10 +99,6 @@ def _optimized(problem: TrainingProblem, meter: Meter, model: Simulation, seed: 
     if result.total_metric_calls != meter.count:
         raise AssertionError(f"gepa counts {result.total_metric_calls} metric calls, there were {meter.count}")
     return {"candidates": len(result.candidates)}
-
-
-def _messages(prompt: Any) -> list[dict[str, Any]]:
-    return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
 
 
 CONTESTANTS = {
@@ -103,9 +111,4 @@ CONTESTANTS = {
 }
 
 
-def _model(competence: float, seed: int) -> tuple[Simulation, Simulation]:
-    simulation = Simulation(competence, seed)
-    return simulation, simulation
-
-
-WORKLOADS = workloads(CONTESTANTS, _model)
+WORKLOADS = workloads(CONTESTANTS, Model)

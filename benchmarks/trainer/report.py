@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.common.intervals import Estimate, bootstrap
+from benchmarks.common.intervals import Estimate, bootstrap, table
 from benchmarks.trainer.curves import Record, at, kept, paired, reached
 
 __all__ = ["MAIN", "best", "last_line", "main_competence", "page", "with_reach"]
@@ -35,6 +35,8 @@ EXPLAINED = """\
   an algorithm that believes one candidate after the other touches the target early, and leaves it again.
 - mean: of that score over the whole run. end: that score when the budget is spent. calls, tokens: of the model, tokens
   estimated at four characters each. seconds: CPU time of a run without the model's.
+- The best of opto, in the last line and in the picture: of the algorithms that need fewer evaluations for good than any
+  variant of gepa on each single problem, the one that needs the fewest in all; if there are none, of all algorithms.
 - Means with 95% intervals (percentile bootstrap over the seeds, 1,000 resamples). At p {main:g}, where not said
   otherwise.
 - opto's rows are `Search.train` of each algorithm with its default options, `max_evaluations={budget}`, `seed` and
@@ -149,7 +151,7 @@ def page(
         rows = _rows(problem, main, records, failures)
         if rows:
             target = problems[problem]["target"]
-            parts += [f"## {problem.capitalize()} (simulation)", f"{about} Target: {target:g}.", _table(rows)]
+            parts += [f"## {problem.capitalize()} (simulation)", f"{about} Target: {target:g}.", table(HEADING, rows)]
     for competence in [*sorted({each["competence"] for each in records} - {main}), main]:
         some = [each for each in records if each["competence"] == competence]
         parts += [f"## In all, p {competence:g} (simulation)", *_summary(some), last_line(some)]
@@ -178,7 +180,7 @@ def _cells(key: Key, records: Sequence[Record], reason: str) -> list[str]:
     algorithm = key[1]
     if not records:
         return [algorithm, f"does not run: {reason}", *[""] * (len(HEADING) - 2)]
-    shown = {name: _shown(_estimate(records, name)) for name in _FIGURES}
+    shown = {name: str(_estimate(records, name)) for name in _FIGURES}
     counts = {name: f"{sum(each[name] for each in records)}/{len(records)}" for name in ("reached", "kept")}
     first, since, *others = shown.values()
     return [algorithm, counts["reached"], first, counts["kept"], since, *others]
@@ -186,21 +188,6 @@ def _cells(key: Key, records: Sequence[Record], reason: str) -> list[str]:
 
 def _estimate(records: Sequence[Record], figure: str) -> Estimate:
     return bootstrap([float(each[figure]) for each in records])
-
-
-def _shown(estimate: Estimate) -> str:
-    return f"{_number(estimate.mean)} ({_number(estimate.low)} to {_number(estimate.high)})"
-
-
-def _number(value: float) -> str:
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 2 else f"{value:.3f}"
-
-
-def _table(rows: Sequence[Sequence[str]], heading: Sequence[str] = HEADING) -> str:
-    lines = [heading, ["---", *["---:"] * (len(heading) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 # ---- in all
@@ -223,14 +210,14 @@ def _summary(records: Sequence[Record]) -> list[str]:
     rows = []
     for (_, algorithm), group in ranked:
         cells = [f"{sum(each['kept'] for each in group)}/{len(group)}"]
-        cells += [_shown(_estimate(group, name)) for name in ("for good", "until")]
+        cells += [str(_estimate(group, name)) for name in ("for good", "until")]
         cells += [f"{_on(group, name):.1f}" for name in problems]
         rows.append([algorithm, *cells])
     told = (
         "Evaluations until the target is reached for good, over all problems, the fewest first; until it is reached "
         "for the first time; and for good on each problem."
     )
-    return [told, _table(rows, ["algorithm", "kept", "for good", "first", *problems])]
+    return [told, table(["algorithm", "kept", "for good", "first", *problems], rows)]
 
 
 def _on(records: Sequence[Record], problem: str) -> float:
@@ -238,14 +225,17 @@ def _on(records: Sequence[Record], problem: str) -> float:
 
 
 def best(records: Sequence[Record], own: bool) -> str | None:
-    """The algorithm of opto, or of its peer, that needs the fewest evaluations for good over all that was measured."""
+    """The algorithm of opto, or of its peer, that needs the fewest evaluations for good over all that was measured; of
+    opto's, if there are some that need fewer than its peer on each problem, one of these.
+    """
     groups = {key[1]: each for key, each in _by_algorithm(records).items() if (key[0] == "opto") == own}
-    return min(groups, key=lambda name: _estimate(groups[name], "for good").mean, default=None)
+    eligible = (_everywhere(records) if own else []) or groups
+    return min(eligible, key=lambda name: _estimate(groups[name], "for good").mean, default=None)
 
 
 def last_line(records: Sequence[Record]) -> str:
-    """Opto's best algorithm and gepa's, each the one with the fewest evaluations over everything; and which of opto's
-    need fewer on each problem than any variant of gepa's.
+    """The best algorithm of opto and of gepa, and those of opto that need fewer evaluations on each problem than any
+    variant of gepa.
     """
     mine, theirs = best(records, True), best(records, False)
     if mine is None or theirs is None:
@@ -257,8 +247,8 @@ def last_line(records: Sequence[Record]) -> str:
         verdict = "no clear difference"
         if difference.high < 0 or difference.low > 0:
             verdict = f"{'opto' if difference.high < 0 else 'gepa'} needs fewer"
-        first, second = (_shown(_estimate(groups[each], name)) for each in (mine, theirs))
-        said.append(f"{first} against {second}, difference by run {_shown(difference)}: {verdict}")
+        first, second = (_estimate(groups[each], name) for each in (mine, theirs))
+        said.append(f"{first} against {second}, difference by run {difference}: {verdict}")
     return (
         f"In all (simulation), opto's best, {mine}, against gepa's best, {theirs}, evaluations to reach the target, "
         f"unreached counting as the whole budget. On each problem fewer than any variant of gepa: "
@@ -270,6 +260,7 @@ def _everywhere(records: Sequence[Record]) -> list[str]:
     """The algorithms of opto that need fewer evaluations for good on each problem than any variant of its peer."""
     groups = _by_algorithm(records)
     problems = {each["problem"] for each in records}
-    fewest = {name: min(_on(group, name) for key, group in groups.items() if key[0] != "opto") for name in problems}
+    theirs = [group for key, group in groups.items() if key[0] != "opto"]
+    fewest = {name: min((_on(group, name) for group in theirs), default=0.0) for name in problems}
     own = {key[1]: group for key, group in groups.items() if key[0] == "opto"}
     return [each for each, group in own.items() if all(_on(group, name) < fewest[name] for name in problems)]

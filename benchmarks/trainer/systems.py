@@ -1,13 +1,13 @@
-"""The systems whose training algorithms are compared, and what draws their curves."""
+"""The systems whose training algorithms are compared."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from benchmarks.common.systems import System
+from benchmarks.optimizers.systems import OPTO as OPTIMIZERS
 
-__all__ = ["OPTO", "PEER", "PICTURE"]
+__all__ = ["OPTO", "PEER"]
 
-OPTO = System(
-    "opto", (".", "optuna>=4", "black>=24"), "trainer/contestants.py", own_source=True, environment="bench-optimizers"
-)
+OPTO = replace(OPTIMIZERS, module="trainer/contestants.py")
 PEER = System("gepa 0.1.4", ("gepa==0.1.4",), "trainer/peers.py")
-PICTURE = System("picture", ("matplotlib>=3.8",), "trainer/picture.py", environment="bench-picture")

@@ -83,7 +83,7 @@ def _function(parameter: Parameter) -> Any:
     file = f"<start of {parameter.name}>"
     linecache.cache[file] = (len(parameter.start), None, parameter.start.splitlines(keepends=True), file)
     namespace: dict[str, Any] = {"__name__": __name__}
-    exec(compile(parameter.start, file, "exec"), namespace)
+    exec(compile(parameter.start, file, "exec"), namespace)  # a problem's own source
     return namespace[parameter.name]
 
 

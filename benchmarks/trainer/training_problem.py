@@ -180,7 +180,7 @@ def compiled(source: str, name: str) -> Callable[..., Any]:
         return known
     namespace: dict[str, Any] = {}
     code = compile(source, "<candidate>", "exec")
-    limited(lambda: exec(code, namespace))
+    limited(lambda: exec(code, namespace))  # a problem's own source, or what the simulated model made of it
     function = namespace.get(name)
     if not callable(function):
         raise NameError(f"the code must define a function {name}")

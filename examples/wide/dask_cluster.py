@@ -10,7 +10,6 @@ opto, and the modules that the program is made of.
 from __future__ import annotations
 
 from examples.wide.program import Labeller, measured
-from opto.trainer import Evaluator
 
 __all__ = ["main"]
 
@@ -24,9 +23,9 @@ def main(workers: int = 2, threads: int = 8) -> float:
             n_workers=workers, threads_per_worker=threads, host="127.0.0.1", dashboard_address=None
         ) as cluster,
         Client(cluster) as client,
-        Evaluator(executor=client.get_executor(), workers=workers * threads) as evaluator,
     ):
-        return measured(f"Dask, {workers} processes of {threads} threads", Labeller(), evaluator)
+        where = f"Dask, {workers} processes of {threads} threads"
+        return measured(where, Labeller(), executor=client.get_executor(), workers=workers * threads)
 
 
 if __name__ == "__main__":

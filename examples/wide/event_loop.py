@@ -9,15 +9,13 @@ from a program that runs on a loop itself.
 from __future__ import annotations
 
 from examples.wide.program import AsyncLabeller, measured
-from opto.trainer import Evaluator
 
 __all__ = ["main"]
 
 
 def main(workers: int = 64) -> float:
     """Evaluate the async program, so many rollouts at once; returns its score."""
-    with Evaluator(workers=workers) as evaluator:
-        return measured(f"{workers} coroutines", AsyncLabeller(), evaluator)
+    return measured(f"{workers} coroutines", AsyncLabeller(), workers=workers)
 
 
 if __name__ == "__main__":

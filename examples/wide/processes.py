@@ -12,7 +12,6 @@ from __future__ import annotations
 from functools import partial
 
 from examples.wide.program import Labeller, measured
-from opto.trainer import Evaluator
 from opto.trainer.executors import process_pool
 
 __all__ = ["main"]
@@ -20,8 +19,8 @@ __all__ = ["main"]
 
 def main(workers: int = 4) -> float:
     """Evaluate the program in so many processes; returns its score."""
-    with Evaluator(executor=partial(process_pool, workers)) as evaluator:  # a function, so that it can be replaced
-        return measured(f"{workers} processes", Labeller(), evaluator)
+    pool = partial(process_pool, workers)  # a function that makes one, so that it can be replaced
+    return measured(f"{workers} processes", Labeller(), executor=pool)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The program that the examples of this folder evaluate: what kind of answer does a question ask for?
 
 It looks up the known questions that share most words with a new one, and lets them vote. Its three numbers are
-parameters with declared ranges, which start badly. Besides there are the questions, a guide, and `measured`.
+parameters with declared ranges, which start badly. Besides there are the questions, a guide, and `measured`, to which
+each example says how the rollouts are to be run.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cache
 from itertools import pairwise
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 from opto.optimizers import Range
 from opto.trace import Module, Node, bundle, node
@@ -101,12 +103,20 @@ def guide(question: str, label: str, wanted: str) -> tuple[float, str]:
     return (1.0, "Right.") if label == wanted else (0.0, f"{question!r} asks for a {wanted}, not for a {label}.")
 
 
-def measured(where: str, program: Labeller, evaluator: Evaluator, *, samples: int = 4) -> float:
-    """Print the program's score on held-out questions, and how many rollouts a second were made; returns the score."""
+def measured(where: str, program: Labeller, *, samples: int = 4, **options: Any) -> float:
+    """Print the program's score on held-out questions, and how many rollouts a second were made; returns the score.
+
+    Args:
+        where: how the rollouts are run, in words.
+        program: what is run.
+        samples: how often on each question.
+        **options: of the `Evaluator`, which runs them.
+    """
     inputs, wanted = questions("held_out")
-    evaluate(program, guide, inputs, wanted, evaluator=evaluator)  # workers that are new have started after this
-    start = time.perf_counter()
-    scores = evaluate(program, guide, inputs, wanted, num_samples=samples, evaluator=evaluator)
-    rate = scores.size / (time.perf_counter() - start)
+    with Evaluator(**options) as evaluator:
+        evaluate(program, guide, inputs, wanted, evaluator=evaluator)  # workers that are new have started after this
+        start = time.perf_counter()
+        scores = evaluate(program, guide, inputs, wanted, num_samples=samples, evaluator=evaluator)
+        rate = scores.size / (time.perf_counter() - start)
     print(f"{where}: score {scores.mean():.2f}, {rate:.0f} rollouts a second")
     return float(scores.mean())

@@ -10,7 +10,6 @@ program is made of. A task that waits most of the time needs no processor of its
 from __future__ import annotations
 
 from examples.wide.program import Labeller, measured
-from opto.trainer import Evaluator
 from opto.trainer.executors import RayExecutor
 
 __all__ = ["main"]
@@ -22,8 +21,8 @@ def main(processors: int = 2, share: float = 0.5) -> float:
 
     ray.init(num_cpus=processors, include_dashboard=False, log_to_driver=False)
     try:
-        with RayExecutor(num_cpus=share) as executor, Evaluator(executor=executor) as evaluator:
-            return measured(f"Ray, {processors / share:.0f} tasks at once", Labeller(), evaluator)
+        with RayExecutor(num_cpus=share) as executor:
+            return measured(f"Ray, {processors / share:.0f} tasks at once", Labeller(), executor=executor)
     finally:
         ray.shutdown()
 

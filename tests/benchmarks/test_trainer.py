@@ -11,11 +11,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from benchmarks.trainer.comparison import panels
 from benchmarks.trainer.curves import at, band, kept, paired, reached
+from benchmarks.trainer.picture import drawn
 from benchmarks.trainer.report import best, last_line, page, with_reach
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -245,6 +247,23 @@ def test_page() -> None:
     assert (best(records, True), best(records, False)) == ("A", "gepa")
 
 
+def test_best_on_each_problem() -> None:
+    """The best of opto needs fewer evaluations than its peer on each problem, though another needs fewer in all."""
+    about = {**ABOUT, "noisy": {"target": 0.95, "budget": 100}}
+    figures = {("opto", "A"): (2, 60), ("opto", "B"): (30, 40), ("opto", "C"): (40, 45), ("g", "g"): (50, 50)}
+    runs = [
+        {**record(*key, seed, until), "problem": problem}
+        for key, (on_text, on_noisy) in figures.items()
+        for problem, until in (("text", on_text), ("noisy", on_noisy))
+        for seed in range(3)
+    ]
+    records = with_reach(runs, about)
+    assert best(records, True) == "B"
+    assert "opto's best, B, against gepa's best, g," in last_line(records)
+    assert "any variant of gepa: B, C. " in last_line(records)
+    assert best([each for each in records if each["algorithm"] in "Ag"], True) == "A"
+
+
 def test_last_line_is_not_biased() -> None:
     """The last line says so where the peer needs fewer, where nothing is clear, and where one did not run."""
     mine = [record("opto", "A", seed, 50) for seed in range(4)]
@@ -268,6 +287,22 @@ def test_panels() -> None:
     [panel] = panels(with_reach(runs, ABOUT), ABOUT)
     assert [(line["name"], "low" in line) for line in panel["lines"]] == [("A", True), ("gepa", True), ("B", False)]
     assert all(line["colored"] for line in panel["lines"])
+    runs += [{**each, "algorithm": "A again"} for each in runs[:4]]
+    assert panels(with_reach(runs, ABOUT), ABOUT) == [panel]
+
+
+def test_picture() -> None:
+    """Every curve of a panel is in the picture, and the legend names those that have a colour."""
+    runs = [record("opto", name, seed, 10 * place) for place, name in enumerate("<ABCD") for seed in range(2)]
+    runs += [record("g", "gepa", seed, 50) for seed in range(2)]
+    picture = ElementTree.fromstring(drawn(panels(with_reach(runs, ABOUT), ABOUT)))
+    name = "{http://www.w3.org/2000/svg}"
+    curves = picture.findall(f".//{name}polyline")
+    assert len(curves) == 6
+    assert len({each.get("stroke") for each in curves}) == 5
+    words = [each.text for each in picture.iter(f"{name}text")]
+    assert {"text, p 0.6 (simulation)", "<", "A", "B", "gepa", "others of opto", "the target"} <= {*words}
+    assert not {"C", "D", "others of gepa"} & {*words}
 
 
 # ---- runs

@@ -1,4 +1,4 @@
-"""The long runs of `make stress`, one after the other; the last line sums up.
+"""The long runs of `make stress`, one after the other; the last lines sum up.
 
 python -m tests.stress [--kills N] [--trainings N] [--seconds N] [--steps N]
 """
@@ -28,16 +28,27 @@ def main() -> int:
         "fuzzing": ["--seconds", str(options.seconds)],
         "failing_server": ["--steps", str(options.steps)],
     }
-    outcomes = []
     start = time.monotonic()
-    for name, arguments in parts.items():
-        sys.stdout.write(f"== {name} {' '.join(arguments)}\n")
-        sys.stdout.flush()
-        done = subprocess.run([sys.executable, "-m", f"tests.stress.{name}", *arguments], check=False)
-        outcomes.append((name, done.returncode))
-    told = ", ".join(f"{name} {'well' if status == 0 else f'FAILED ({status})'}" for name, status in outcomes)
-    sys.stdout.write(f"stress: {told}, in {time.monotonic() - start:.0f} s\n")
-    return 1 if any(status for _, status in outcomes) else 0
+    outcomes = {name: told(name, arguments) for name, arguments in parts.items()}
+    failed = [name for name, (status, _) in outcomes.items() if status]
+    sys.stdout.write(f"== in all, in {time.monotonic() - start:.0f} s\n")
+    for name, (status, last) in outcomes.items():
+        sys.stdout.write(f"{f'FAILED ({status})' if status else 'well':<12}{name:<16}{last}\n")
+    sys.stdout.write(f"stress: {', '.join(failed) + ' FAILED' if failed else f'all {len(parts)} parts are well'}\n")
+    return 1 if failed else 0
+
+
+def told(name: str, arguments: list[str]) -> tuple[int, str]:
+    """Run a part, whose lines are passed on; its status and its last line, which sums it up."""
+    sys.stdout.write(f"== {name} {' '.join(arguments)}\n")
+    last = ""
+    command = [sys.executable, "-u", "-m", f"tests.stress.{name}", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as part:
+        for line in part.stdout or ():
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            last = line.strip() or last
+    return part.returncode, last.removeprefix(f"{name}: ")
 
 
 if __name__ == "__main__":

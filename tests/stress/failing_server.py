@@ -66,7 +66,7 @@ class Tally:
         return not (self.lost or self.half_applied or self.unhandled) and self.recorded == self.steps
 
     def table(self) -> str:
-        """The numbers, one a line."""
+        """The numbers, one a line; the last line sums up."""
         rows: list[tuple[str, Any]] = [
             ("steps", self.steps),
             ("  applied", self.applied),
@@ -75,11 +75,12 @@ class Tally:
         rows += [(f"  {name}", count) for name, count in sorted(self.errors.items())]
         rows += [("requests served", sum(self.served.values()))]
         rows += [(f"  {kind or 'answered'}", count) for kind, count in sorted(self.served.items())]
-        rows += [("steps on record", self.recorded), ("lost updates", len(self.lost))]
-        rows += [("half-applied steps", len(self.half_applied)), ("unhandled exceptions", len(self.unhandled))]
-        rows += [("seconds", f"{self.seconds:.1f}")]
         found = [*self.lost[:5], *self.half_applied[:5], *self.unhandled[:5]]
-        return "\n".join([*(f"{name:<24}{value:>10}" for name, value in rows), *found])
+        total = (
+            f"failing_server: {self.steps} steps, {self.recorded} of them on record, {len(self.lost)} updates lost, "
+            f"{len(self.half_applied)} half applied, {len(self.unhandled)} exceptions unhandled, {self.seconds:.0f} s"
+        )
+        return "\n".join([*(f"{name:<24}{value:>10}" for name, value in rows), *found, total])
 
 
 class Answers:

@@ -26,7 +26,7 @@ def main() -> int:
                 through += 1
                 print(f"{kind.__name__}, {place}: {error}")
         print(f"{kind.__name__:<12} {len(INJECTIONS)} texts in {len(PLACES)} places, {steps:,} steps")
-    print(f"injections: {len(INJECTIONS)} texts, {through} got through")
+    print(f"injecting: {len(INJECTIONS)} texts, {through} got through")
     return 1 if through else 0
 
 

@@ -21,10 +21,11 @@ from opto.errors import ExecutionError
 from opto.optimizers import OPRO, LineSearch, OPROv2, OptoPrime, OptoPrimeMulti, OptoPrimeV2, TextGrad
 from opto.testing import Simulated
 from opto.testing.simulation import answer
+from opto.testing.simulation.edits import mutants
 from opto.testing.simulation.forms import SLIPS, Form, read_form, slipped
 from opto.testing.simulation.limits import OverLimitError, limited
 from opto.testing.simulation.numbers import verdict
-from opto.testing.simulation.repair import mutants, repaired_code, stated_cases
+from opto.testing.simulation.repair import repaired_code, stated_cases
 from opto.testing.simulation.request import Task, Variable, read_task
 from opto.trace import GRAPH, bundle, node
 
@@ -237,7 +238,7 @@ def test_stated_cases(said: str, expected: list[tuple[str, Any]]) -> None:
 def test_edits_do_not_depend_on_the_hash_seed() -> None:
     """The edits of code come in the same order in every process."""
     code = (
-        "from opto.testing.simulation.repair import mutants\n"
+        "from opto.testing.simulation.edits import mutants\n"
         "print(mutants('def f(one, two, three, four):\\n    return one + two * three - four'))"
     )
     folder = str(Path(opto.testing.__file__).parents[2])
@@ -323,6 +324,24 @@ def test_mutants() -> None:
         ast.parse(text)
     assert ast.unparse(ast.parse(source)) not in found
     assert mutants("def f(:") == ()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(x):\n    for a in 1, x:\n        if (y := a + 1) > 2: return a, y\n    é = 'ü' * (x + 1); return é, x",
+        "def f(x):\n    match x + 1:\n        case 1 if x > 2: return x - 1\n        case _: return [x + 1, 'ab']",
+        "@g(1 + 2)\ndef f(a=1, *b, c=2):\n    'é'\n    while a + 1 < 2: a += 1\n    with open(a) as x: yield x + 1",
+    ],
+)
+def test_mutants_of_any_statement(source: str) -> None:
+    """An edit is written as Python writes it, wherever it is, and differs from the code in one line."""
+    lines = ast.unparse(ast.parse(source)).splitlines()
+    found = mutants(source)
+    assert len(found) > 20
+    for text in found:
+        assert ast.unparse(ast.parse(text)) == text
+        assert sum(one != other for one, other in zip(lines, text.splitlines(), strict=True)) == 1
 
 
 @pytest.mark.parametrize("source", ["while True: pass", "x = 3\nwhile True: x = x * x"])

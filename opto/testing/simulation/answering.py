@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .edits import mutants
 from .forms import Form, read_form, slipped
 from .numbers import direction_of, improved_number, slope_of, verdict, weight_of
-from .repair import cases_of, mutants, passed, repaired_code
+from .repair import cases_of, passed, repaired_code
 from .request import Task, Variable, read_task, texts_of, value_of
 from .texts import improved_text, satisfied
 
