@@ -272,9 +272,9 @@ def test_optimizers_and_guides_that_were_objects(person, tmp_path):
     guide.strict = True
     options = {**person.OPTIONS, "guide": guide, "optimizer": person.Nudge(agent.parameters(), person.answer, by=2)}
     del options["optimizer_kwargs"]
-    opto.train(model=agent, num_steps=1, run_dir=tmp_path / "run", logger=Quiet(), **options)
+    opto.train(model=agent, num_steps=1, run_dir=tmp_path / "run", logger=Silent(), **options)
     assert json.loads((tmp_path / "run" / "plan.json").read_text())["value"]["optimizer"]["parameters"] == ["limit"]
-    outcome = opto.resume(tmp_path / "run", num_steps=2, logger=Quiet())
+    outcome = opto.resume(tmp_path / "run", num_steps=2, logger=Silent())
     assert list(outcome.best.values.values()) == [5]
 
 
