@@ -100,6 +100,27 @@ class RunFolder:
             return self._new_id
         return str(self.state["run"])
 
+    def begin_anew(self) -> None:
+        """Make room for a new run.
+
+        One of which no step came to anything, because of a mistake in the program or a wrong key perhaps, is forgotten,
+        but for the results that it paid for.
+
+        Raises:
+            ValueError: the folder holds a run that can be gone on with.
+        """
+        if not self.begun:
+            return
+        counts = self.state["counts"]
+        if self.ended is not None or counts["steps"] > counts["failures"]:
+            where = os.fspath(self.path)
+            raise ValueError(
+                f"run_dir {where!r} holds a run: go on with it by opto.resume({where!r}), or choose another folder."
+            )
+        os.unlink(self.path / _STATE)
+        self.state, self._size = {}, 0
+        self.results = ResultCache(self.path, committed=0)
+
     # ---- what is paid
 
     def charge(self, budget: Budget | None) -> None:
