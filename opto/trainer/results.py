@@ -13,8 +13,7 @@ from typing import Any
 
 from opto.errors import FileFormatError
 from opto.runs import codec
-from opto.runs.files import open_appending
-from opto.secrets import redact_json
+from opto.runs.files import open_appending, read_at
 
 __all__ = ["Result", "ResultCache"]
 
@@ -213,12 +212,11 @@ def _line(key: str, result: Result) -> bytes | None:
     """A result as a line of the file; None where it has no text form."""
     value = {"score": result.score, "feedback": result.feedback, "failed": result.failed, "seconds": result.seconds}
     try:
-        document = json.loads(codec.dumps(value, kind=_KIND))
+        document = codec.dumps_line(value, kind=_KIND)
     except (TypeError, ValueError):
         return None
     # The key comes first, so that an index is made without reading the rest.
-    text = json.dumps({"key": key, "document": document}, ensure_ascii=False, separators=(",", ":"))
-    return redact_json(text.encode("utf-8", "surrogatepass")) + b"\n"
+    return b'{"key":"%s","document":%s}\n' % (key.encode(), document[:-1])
 
 
 def _used_in(line: bytes) -> list[bytes]:
@@ -252,15 +250,8 @@ def _key_in(line: bytes) -> str | None:
 def _line_at(file: int, place: int) -> bytes:
     pieces: list[bytes] = []
     while not pieces or not (pieces[-1] == b"" or b"\n" in pieces[-1]):
-        pieces.append(_read_at(file, 4096, place + sum(map(len, pieces))))
+        pieces.append(read_at(file, 4096, place + sum(map(len, pieces))))
     return b"".join(pieces).partition(b"\n")[0]
-
-
-def _read_at(file: int, size: int, place: int) -> bytes:
-    if hasattr(os, "pread"):
-        return os.pread(file, size, place)
-    os.lseek(file, place, os.SEEK_SET)  # the lock is held, and appending goes to the end by itself
-    return os.read(file, size)
 
 
 def _result(line: bytes) -> Result | None:

@@ -141,7 +141,7 @@ class _Again:
         optimizer, optimizer_kwargs = self._part("optimizer", "optimizer_kwargs")
         guide, guide_kwargs = self._part("guide", "guide_kwargs")
         algorithm, _ = self._part("algorithm")
-        logger, logger_kwargs = self._part("logger", "logger_kwargs", default="ConsoleLogger")
+        logger, logger_kwargs = self._part("logger", "logger_kwargs", default=Given.logger)
         model = self.parts["model"]
         if model is None:
             model = self._tried("model", lambda: rebuilt(plan["model"], self.main))

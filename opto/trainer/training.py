@@ -21,10 +21,10 @@ def train(  # noqa: PLR0913  # the parts of a run, each with a default
     *,
     model: Any,
     train_dataset: Any,
-    algorithm: Any = "BasicSearch",
+    algorithm: Any = Given.algorithm,
     optimizer: Any = None,
-    guide: Any = "LLMJudge",
-    logger: Any = "ConsoleLogger",
+    guide: Any = Given.guide,
+    logger: Any = Given.logger,
     validate_dataset: Any = None,
     test_dataset: Any = None,
     budget: Any = None,
@@ -120,12 +120,10 @@ def estimate(*, model: Any, train_dataset: Any, trials: int = 3, **arguments: An
         ValueError: nothing says how many steps there are to be.
         Exception: as for `train`.
     """
-    from opto.trainer.estimating.costs import estimated
+    from opto.trainer.estimating.assembled import estimated
 
-    unknown = {"run_dir"} & arguments.keys()
-    names = {each for each in Given.__dataclass_fields__ if each not in ("trainer_kwargs", "parameters")}
-    parts = {name: arguments.pop(name) for name in list(arguments) if name in names}
-    for name in unknown:
-        arguments.pop(name)
+    arguments.pop("run_dir", None)
+    names = Given.__dataclass_fields__.keys() - {"trainer_kwargs", "parameters"}
+    parts = {name: arguments.pop(name) for name in names & arguments.keys()}
     given = Given(model=model, train_dataset=train_dataset, **parts, trainer_kwargs=arguments)
     return estimated(assemble(given), trials)

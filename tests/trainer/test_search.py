@@ -17,6 +17,7 @@ from opto.trainer.algorithms.minibatch import BasicSearch, Minibatch
 from opto.trainer.executors import process_pool
 from opto.trainer.loggers import BaseLogger
 from opto.trainer.objectives import ObjectiveConfig
+from opto.trainer.progress import Progress
 from opto.trainer.search import Search
 from tests.trainer.counting import DATA, Nudge, closeness, cutter
 
@@ -351,6 +352,22 @@ def test_no_evaluation_is_paid_for_twice(tmp_path):
     before = len(CALLS)
     searching().train(counted, DATA, num_steps=3, batch_size=2, run_dir=tmp_path)
     assert len(CALLS) - before == 6  # the rollouts for feedback, whose graphs are needed
+
+
+def test_listeners_hear_of_candidates_in_flight():
+    """How many are being proposed or judged; a display shows them."""
+    heard, shown = [], Progress(mode="off")
+
+    class Listener:
+        def on_event(self, event):
+            if event.kind == "candidates":
+                heard.append((event.data["candidates_in_flight"], shown.status.candidates_in_flight))
+
+    with shown, listening(shown), listening(Listener()):
+        searching().train(closeness, DATA, num_steps=1, num_proposals=3)
+    assert (3, 3) in heard
+    assert heard[-1] == (0, 0)
+    assert all(told == seen for told, seen in heard)
 
 
 def test_listeners_hear_of_each_step():

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from opto.trainer.estimating.unit_costs import Range, RangeLike, UnitCost, as_range, measure, prompt_cost
+from opto.trainer.estimating.unit_costs import Range, RangeLike, UnitCost, as_range
 from opto.trainer.progress.words import duration, money, short
 
 if TYPE_CHECKING:
     from opto.llm import Budget
 
-__all__ = ["Estimate", "UnitCost", "estimate_plan", "measure", "prompt_cost"]
+__all__ = ["Estimate", "estimate_plan"]
 
 
 @dataclass(frozen=True)
