@@ -80,6 +80,7 @@ class ResultCache:
         self._places: dict[bytes, int] = {}
         self._unused: set[bytes] = set()
         self._used: set[bytes] = set()  # of those whose result is not there any more
+        self._untold: list[bytes] = []  # lines on what was used, which count from the next `size` on
         self._committed = committed
         self._torn = False  # whether the last line could not be written to its end
         self._file: int | None = None
@@ -125,7 +126,7 @@ class ResultCache:
                 return False
             self._unused.discard(short)
             if self._file is not None:
-                self._append(b'%s%s"}\n' % (_USED, short.hex().encode()))
+                self._untold.append(b'%s%s"}\n' % (_USED, short.hex().encode()))
             return True
 
     @property
@@ -135,9 +136,14 @@ class ResultCache:
 
     @property
     def size(self) -> int:
-        """The bytes in the file; 0 in memory. A later run hands it in as `committed`."""
+        """The bytes in the file, what was used so far included; 0 in memory. A later run hands it in as `committed`."""
         with self._lock:
-            return 0 if self._file is None else os.fstat(self._file).st_size
+            if self._file is None:
+                return 0
+            if self._untold:
+                self._append(b"".join(self._untold))
+                self._untold.clear()
+            return os.fstat(self._file).st_size
 
     def __contains__(self, key: str) -> bool:
         short = _short(key)

@@ -76,7 +76,7 @@ class KeptResults:
         if made.failure is not None and not outcome.lasting:
             self._passing[key] = made
             return made
-        return replace(made, fresh=self._cache.use(key))
+        return made if self._cache.use(key) else replace(made, fresh=False)
 
     def _same(self, key: str) -> Evaluation:
         assert self._cache is not None
