@@ -18,15 +18,7 @@ from pathlib import Path
 
 from opto.errors import FileFormatError, RecordInUseError
 
-__all__ = [
-    "lock_for_writing",
-    "make_folder",
-    "open_appending",
-    "read_at",
-    "read_file",
-    "refuse_foreign_link",
-    "write_atomic",
-]
+__all__ = ["lock_for_writing", "make_folder", "open_appending", "read_file", "refuse_foreign_link", "write_atomic"]
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{32}\.tmp")
 _SECONDS_LEFT_OVER = 60.0
@@ -107,14 +99,6 @@ def open_appending(path: str | os.PathLike[str]) -> int:
         os.close(descriptor)
         raise _no_file(path, mode)
     return descriptor
-
-
-def read_at(descriptor: int, size: int, place: int) -> bytes:
-    """At most so many bytes from a place on of a file by `open_appending`, which one thread at a time reads."""
-    if hasattr(os, "pread"):
-        return os.pread(descriptor, size, place)
-    os.lseek(descriptor, place, os.SEEK_SET)  # appending goes to the end by itself
-    return os.read(descriptor, size)
 
 
 def lock_for_writing(descriptor: int, path: str | os.PathLike[str]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from opto.errors import FileFormatError
-from opto.runs.files import lock_for_writing, open_appending, read_at
+from opto.runs.files import lock_for_writing, open_appending
 
 __all__ = ["OwnLines"]
 
@@ -80,7 +80,10 @@ class OwnLines:
         """So many bytes from a place on."""
         with self._lock:
             self._check()
-            return read_at(self._file, size, place)
+            if hasattr(os, "pread"):
+                return os.pread(self._file, size, place)
+            os.lseek(self._file, place, os.SEEK_SET)  # appending goes to the end by itself
+            return os.read(self._file, size)
 
     def cut(self, size: int) -> None:
         """Leave so many bytes."""

@@ -177,7 +177,7 @@ class Run:
             Sample(candidate, stage, list(places), []) for candidate, stage in zip(candidates, stages, strict=True)
         ]
         with self._paid_by(candidates):
-            found = self._rollouts(requests)
+            found = self.evaluator.rollouts(requests, self.guide, journal=self._journal)
             for sample in samples:
                 for place in places:
                     rollout = next(found)
@@ -299,9 +299,6 @@ class Run:
         self.counts.improved = self.counts.steps + 1
 
     # ---- what is bought, and kept until the step is committed
-
-    def _rollouts(self, requests: Sequence[Request]) -> Iterator[Rollout]:
-        return self.evaluator.rollouts(requests, self.guide, journal=self._journal)
 
     def kept_replies(self) -> AbstractContextManager[None]:
         """A block in which answers of models are kept for a step that is begun again, for who asks models itself."""

@@ -321,7 +321,7 @@ class Search(Trainer):
             "candidates": len(run.archive),
             "usd": run.usage.usd,
             "tokens": run.usage.prompt_tokens + run.usage.completion_tokens,
-            "note": run.best.verdict,
+            "event": run.best.verdict,
         }
 
     def _note_failures(self) -> None:

@@ -54,7 +54,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path, self._new_id = Path(path), uuid.uuid4().hex
         make_folder(self.path)
         self._lines = OwnLines(self.path / _CANDIDATES)
         try:
@@ -90,10 +90,7 @@ class RunFolder:
     @property
     def run_id(self) -> str:
         """Names the run, wherever the folder is moved."""
-        if "run" not in self.state:
-            self._new_id = getattr(self, "_new_id", None) or uuid.uuid4().hex
-            return self._new_id
-        return str(self.state["run"])
+        return str(self.state.get("run", self._new_id))
 
     def begin_anew(self) -> None:
         """Make room for a new run.
