@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from opto.errors import UnreachedFeedbackWarning
 from opto.optimizers.declarations import domain_of
 from opto.optimizers.domains import Choices
-from opto.optimizers.drivers import Proposal, Request, together
+from opto.optimizers.drivers import Proposal, together
 from opto.optimizers.few_shot import FewShot
 from opto.optimizers.numeric import Numeric
 from opto.optimizers.optimizer import Optimizer, Update
@@ -19,6 +18,7 @@ from opto.optimizers.optoprime import OptoPrime
 from opto.optimizers.sampling import Sampler
 from opto.optimizers.seeds import seeded
 from opto.optimizers.select import Select
+from opto.optimizers.wrapping import addressed, asks_by_itself
 from opto.trace.nodes import Node
 
 if TYPE_CHECKING:
@@ -163,8 +163,8 @@ class Hybrid(Optimizer):
         for sampler in trying:
             if sampler.score is None:
                 sampler._readings(sampler.trace_graph)  # a feedback without a score is an error before any is asked
-        proposed = yield from together([self._addressed(each, *args, **kwargs) for each in asking])
-        proposed += yield from together([self._addressed(each) for each in trying])
+        proposed = yield from together([self._stepped(each, *args, **kwargs) for each in asking])
+        proposed += yield from together([self._stepped(each) for each in trying])
         return {parameter: value for values in proposed for parameter, value in values.items()}
 
     def _has_work(self, optimizer: Optimizer) -> bool:
@@ -172,26 +172,12 @@ class Hybrid(Optimizer):
             return True
         return any(parameter.trainable and parameter.feedback for parameter in optimizer.parameters)
 
-    def _addressed(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Proposal[Update]:
-        """An optimizer's proposal, with its requests addressed to its own model where it has one."""
-        if optimizer._overrides("propose") or optimizer._overrides("_step"):
-            return optimizer.propose(*args, **kwargs)  # an older one, which asks by itself
+    def _stepped(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Proposal[Update]:
+        """An optimizer's step, among those of others."""
+        if asks_by_itself(optimizer):
+            return optimizer.propose(*args, **kwargs)
         optimizer.steps += 1
-        proposal = optimizer._propose(*args, **kwargs)
-        try:
-            requests = next(proposal)
-            while True:
-                replies = yield [self._with_model(optimizer, request) for request in requests]
-                requests = proposal.send(replies)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]
-        finally:
-            proposal.close()
-
-    def _with_model(self, optimizer: Optimizer, request: Request) -> Request:
-        if request.model is None and optimizer.llm is not None:
-            return replace(request, model=optimizer._answering_model())
-        return request
+        return (yield from addressed(optimizer, *args, **kwargs))
 
     async def _astep(self, *args: Any, **kwargs: Any) -> Update:
         """As in `Optimizer`; in a thread where something would block the event loop."""

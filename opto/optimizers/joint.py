@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from opto.errors import BudgetExceededError, ModelError, ReplayError, SuggestionError
 from opto.llm.ambient import metering
 from opto.optimizers.allowing import allowing
-from opto.optimizers.drivers import Proposal, Reply, Request, run, together
+from opto.optimizers.drivers import Proposal, Reply, run, together
 from opto.optimizers.optimizer import Optimizer, Update
+from opto.optimizers.wrapping import addressed, asks_by_itself
 from opto.trace.nodes import ParameterNode
 
 __all__ = ["propose_jointly", "rebound"]
@@ -63,7 +63,7 @@ def propose_jointly(
     allowed = [None] * len(optimizers) if only is None else [None if each is None else list(each) for each in only]
     sans_io = []
     for place, optimizer in enumerate(optimizers):
-        if optimizer._overrides("propose") or optimizer._overrides("_step") or optimizer._overrides("step"):
+        if asks_by_itself(optimizer) or optimizer._overrides("step"):
             outcomes[place] = _alone(optimizer, allowed[place])
         else:
             sans_io.append(place)
@@ -84,29 +84,23 @@ def _alone(optimizer: Optimizer, only: Allowed) -> Update | Exception:
 
 
 def _stepped(optimizer: Optimizer, only: Allowed) -> Proposal[Update]:
-    """A step that sets no value, with its requests addressed to the optimizer's own model."""
+    """A step that sets no value."""
     start = time.perf_counter()
     with allowing(only):
         optimizer._begin()
-    proposal = optimizer._propose()
+    proposal = addressed(optimizer)
     replies: list[Reply] | None = None
     try:
         while True:
             with allowing(only):  # left at each `yield`, so that it holds for no other optimizer
                 requests = next(proposal) if replies is None else proposal.send(replies)
-            replies = yield [_addressed(optimizer, request) for request in requests]
+            replies = yield requests
     except StopIteration as stop:
         values: Update = stop.value
     finally:
         proposal.close()
     with allowing(only):
         return optimizer._apply(values, True, start)
-
-
-def _addressed(optimizer: Optimizer, request: Request) -> Request:
-    if request.model is None and optimizer.llm is not None:
-        return replace(request, model=optimizer._answering_model())
-    return request
 
 
 def _guarded(proposal: Proposal[T]) -> Proposal[T | Exception]:

@@ -7,7 +7,7 @@ from typing import Any
 __all__ = ["checked_count"]
 
 
-def checked_count(argument: str, count: Any, *, least: int = 1) -> int:
+def checked_count(argument: str, count: Any, *, least: int | None = 1) -> int:
     """A whole number as given.
 
     Raises:
@@ -16,6 +16,6 @@ def checked_count(argument: str, count: Any, *, least: int = 1) -> int:
     """
     if isinstance(count, bool) or not isinstance(count, int):
         raise TypeError(f"{argument} must be an int, got {count!r}.")
-    if count < least:
+    if least is not None and count < least:
         raise ValueError(f"{argument} must be >= {least}, got {count}.")
     return count

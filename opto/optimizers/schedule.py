@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from opto.optimizers.asking import ThroughCallLLM
 from opto.optimizers.drivers import Proposal, Request
-from opto.optimizers.wrapping import Wrapper, rewritten
+from opto.optimizers.wrapping import Wrapper, asks_by_itself, rewritten
 
 if TYPE_CHECKING:
     from opto.optimizers.optimizer import Optimizer, Update
@@ -60,7 +60,7 @@ class Schedule(Wrapper):
         self.position = 0
         if objective is not None and not hasattr(optimizer, "objective"):
             raise TypeError(f"{type(optimizer).__name__} has no objective to change.")
-        if not (temperature is None and llm is None) and self._asks_by_itself():
+        if not (temperature is None and llm is None) and asks_by_itself(self.optimizer):
             raise TypeError(
                 f"{type(optimizer).__name__} sends its requests itself: they cannot be given another option."
             )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from opto.trace.nodes import ParameterNode
     from opto.trace.propagators import Propagator, TraceGraph
 
-__all__ = ["Wrapper", "rewritten"]
+__all__ = ["Wrapper", "addressed", "asks_by_itself", "rewritten"]
 
 T = TypeVar("T")
 
@@ -116,10 +116,6 @@ class Wrapper(Optimizer):
             return self.optimizer._step(*args, **kwargs)
         return (yield from self.optimizer._propose(*args, **kwargs))
 
-    def _asks_by_itself(self) -> bool:
-        """Whether the inner optimizer calls its model itself, as older ones do, so that its requests are not seen."""
-        return self.optimizer._overrides("propose") or self.optimizer._overrides("_step")
-
     # ---- keeping
 
     def state_dict(self) -> dict[str, Any]:
@@ -152,6 +148,28 @@ class Wrapper(Optimizer):
 
     def _overrides(self, name: str) -> bool:
         return self.optimizer._overrides(name)
+
+
+def asks_by_itself(optimizer: Optimizer) -> bool:
+    """Whether an optimizer calls its model itself, as older ones do, so that its requests are not seen."""
+    return optimizer._overrides("propose") or optimizer._overrides("_step")
+
+
+def addressed(optimizer: Optimizer, *args: Any, **kwargs: Any) -> Proposal[Update]:
+    """The proposal of an optimizer among others, with its requests addressed to its own model where it has one.
+
+    Args:
+        optimizer: one that does not ask by itself.
+        *args: for its proposal.
+        **kwargs: likewise.
+    """
+
+    def own(request: Request) -> Request:
+        if request.model is not None or optimizer.llm is None:
+            return request
+        return replace(request, model=optimizer._answering_model())
+
+    return rewritten(optimizer._propose(*args, **kwargs), own)
 
 
 def rewritten(proposal: Proposal[T], rewrite: Callable[[Request], Request]) -> Proposal[T]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from opto.errors import FileFormatError, OptoWarning
-from opto.runs.files import lock_for_writing, open_appending, read_file
+from opto.runs.files import read_file
+from opto.runs.own_lines import OwnLines
 
 __all__ = ["FORMAT", "NAME", "VERSION", "Journal", "read_lines"]
 
@@ -38,14 +39,13 @@ class Journal:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self.path = self.folder / NAME
-        self._descriptor = open_appending(self.path)
+        self._lines = OwnLines(self.path)
         try:
-            lock_for_writing(self._descriptor, self.path)
-            self._end = _mend(self._descriptor, self.path)
+            _mend(self._lines)
         except BaseException:
-            os.close(self._descriptor)
+            self._lines.close()
             raise
-        self.continues = self._end > 0
+        self.continues = self._lines.size > 0
 
     def append(self, lines: bytes) -> None:
         """Write whole lines, each with its line break, in one go.
@@ -53,22 +53,14 @@ class Journal:
         Raises:
             OSError: it could not be done, for example on a full disk. The file ends as before then.
         """
-        done = 0
-        try:
-            while done < len(lines):
-                done += os.write(self._descriptor, lines[done:] if done else lines)
-        except BaseException:
-            if done:
-                os.ftruncate(self._descriptor, self._end)
-            raise
-        self._end += done
+        self._lines.append(lines)
 
     def close(self) -> None:
         """Make it durable, and let others write."""
         try:
-            os.fsync(self._descriptor)
+            self._lines.sync()
         finally:
-            os.close(self._descriptor)
+            self._lines.close()
 
 
 def read_lines(path: Path) -> list[Any]:
@@ -118,18 +110,17 @@ def _check_header(header: Any, path: Path) -> None:
         )
 
 
-def _mend(descriptor: int, path: Path) -> int:
-    """Let the file end with a whole line; returns its size."""
-    size = os.lseek(descriptor, 0, os.SEEK_END)
-    if size == 0:
-        return 0
-    with open(path, "rb") as file:
+def _mend(lines: OwnLines) -> None:
+    """Let the file end with a whole line."""
+    if lines.size == 0:
+        return
+    with open(lines.path, "rb") as file:
         first = file.readline()
         if not first.endswith(b"\n") and _BEGINNING.startswith(first[: len(_BEGINNING)]):
-            os.ftruncate(descriptor, 0)  # killed while the very first line was written
-            return 0
-        _check_header(_parsed_or_none(first), path)
-        block = start = size
+            lines.cut(0)  # killed while the very first line was written
+            return
+        _check_header(_parsed_or_none(first), lines.path)
+        block = start = lines.size
         line_end = -1
         while start > 0 and line_end < 0:
             start = max(0, block - 65536)
@@ -140,7 +131,6 @@ def _mend(descriptor: int, path: Path) -> int:
         file.seek(end)
         torn = file.read()
     if torn and _parsed_or_none(torn) is not None:
-        return size + os.write(descriptor, b"\n")
-    if torn:
-        os.ftruncate(descriptor, end)
-    return end
+        lines.append(b"\n")
+    elif torn:
+        lines.cut(end)

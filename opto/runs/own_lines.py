@@ -17,33 +17,34 @@ __all__ = ["OwnLines"]
 
 
 class OwnLines:
-    """Lines of JSON after a header, `{"format": ..., "version": 1}`, that stand when they are written.
+    """Lines that stand when they are written.
 
-    What is written is the system's at once, so that no end of the process loses it. A line that a killed process left
-    torn is cut off. Threads may share it.
+    What is written is the system's at once, so that no end of the process loses it. Threads may share it.
 
     Args:
         path: the file; made if it is missing, for its owner alone.
-        what: the format, such as "opto step".
+        what: the format, such as "opto step": then the first line is a header, `{"format": ..., "version": 1}`, and a
+            line that a killed process left torn is cut off. Without it, who writes knows how much counts, see `cut`.
 
     Raises:
         RecordInUseError: somebody else is writing to it.
         FileFormatError: what is there is another file, or was written by a newer version.
     """
 
-    def __init__(self, path: str | os.PathLike[str], what: str) -> None:
+    def __init__(self, path: str | os.PathLike[str], what: str | None = None) -> None:
         self.path = Path(path)
-        self._header = json.dumps({"format": what, "version": 1}).encode() + b"\n"
+        self._header = b"" if what is None else json.dumps({"format": what, "version": 1}).encode() + b"\n"
         self._lock = threading.RLock()
         self._file = open_appending(self.path)
         try:
             lock_for_writing(self._file, self.path)
-            self._end = self._mended()
+            self.size = self._mended() if self._header else os.lseek(self._file, 0, os.SEEK_END)
         except BaseException:
             os.close(self._file)
             raise
         self.close = weakref.finalize(self, os.close, self._file)
         """Let another process have the file."""
+        self.close.atexit = False  # the system does it then, and threads may still write
         _open.add(self)
 
     def append(self, lines: bytes) -> int:
@@ -59,9 +60,10 @@ class OwnLines:
                 while done < len(lines):
                     done += os.write(self._file, lines[done:] if done else lines)
             except BaseException:
-                os.ftruncate(self._file, self._end)
+                if done:
+                    os.ftruncate(self._file, self.size)
                 raise
-            place, self._end = self._end, self._end + done
+            place, self.size = self.size, self.size + done
             return place
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
@@ -70,7 +72,7 @@ class OwnLines:
         with open(self._file, "rb", closefd=False) as file:
             file.seek(0)
             for line in file:
-                if place:
+                if place or not self._header:
                     yield place, line
                 place += len(line)
 
@@ -83,12 +85,21 @@ class OwnLines:
             os.lseek(self._file, place, os.SEEK_SET)  # appending goes to the end by itself
             return os.read(self._file, size)
 
-    def clear(self) -> None:
-        """Leave the header only."""
+    def cut(self, size: int) -> None:
+        """Leave so many bytes."""
         with self._lock:
             self._check()
-            os.ftruncate(self._file, len(self._header))
-            self._end = len(self._header)
+            os.ftruncate(self._file, size)
+            self.size = size
+
+    def clear(self) -> None:
+        """Leave the header only."""
+        self.cut(len(self._header))
+
+    def sync(self) -> None:
+        """Make what is written outlast a loss of power too."""
+        self._check()
+        os.fsync(self._file)
 
     def _check(self) -> None:
         if not self.close.alive:  # the number of the file may be another one's by now

@@ -9,6 +9,7 @@ from opto.llm.totals import Totals
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.evidence.comparing import Gap, Interval, gap, interval
 from opto.trainer.pool.archive import Archive
+from opto.trainer.progress.words import plural
 from opto.trainer.run import Run
 
 __all__ = ["Outcome"]
@@ -72,8 +73,8 @@ class Outcome:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.stopped}: {_counted(self.steps, 'step')}, {_counted(self.evaluations, 'evaluation')}, "
-            f"{_counted(len(self.archive), 'candidate')}",
+            f"{self.stopped}: {plural(self.steps, 'step')}, {plural(self.evaluations, 'evaluation')}, "
+            f"{plural(len(self.archive), 'candidate')}",
             f"score {_number(self.start)} -> {_number(self.score)} (candidate {self.best.number}: {self.best.verdict})",
         ]
         if self.held_out is not None:
@@ -83,10 +84,6 @@ class Outcome:
         if self.best.leaks:
             lines.append(f"it copies training examples: {'; '.join(self.best.leaks)}")
         return "\n".join([*lines, *self.notes])
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _number(score: float) -> str:

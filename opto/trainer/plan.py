@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from opto.optimizers.options import checked_count
 from opto.trainer.objectives import ObjectiveConfig, Score
 
 __all__ = ["Plan"]
@@ -61,10 +62,10 @@ class Plan:
     def __post_init__(self) -> None:
         for name, least in (("num_steps", 0), ("num_epochs", 0), ("max_evaluations", 0), ("patience", 1)):
             if getattr(self, name) is not None:
-                _whole(name, getattr(self, name), least)
-        _whole("batch_size", self.batch_size, 1)
-        _whole("num_proposals", self.num_proposals, 1)
-        _whole("seed", self.seed, None)
+                checked_count(name, getattr(self, name), least=least)
+        checked_count("batch_size", self.batch_size)
+        checked_count("num_proposals", self.num_proposals)
+        checked_count("seed", self.seed, least=None)
         object.__setattr__(self, "pinned", _places(self.pinned))
         for name in ("target_score", "failure_score"):
             if getattr(self, name) is not None:
@@ -125,13 +126,6 @@ class Plan:
         return 1 if self.num_epochs is None and all(each is None for each in limits) else self.num_epochs
 
 
-def _whole(name: str, value: Any, least: int | None) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, got {value!r}.")
-    if least is not None and value < least:
-        raise ValueError(f"{name} must be >= {least}, got {value}.")
-
-
 def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError(f"{name} must be a finite number, got {value!r}.")
@@ -143,7 +137,7 @@ def _places(places: Any) -> tuple[int, ...]:
         raise TypeError(f"pinned must be places of validation examples, whole numbers from 0, got {places!r}.")
     found = tuple(places)
     for each in found:
-        _whole("pinned", each, 0)
+        checked_count("pinned", each, least=0)
     return found
 
 

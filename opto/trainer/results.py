@@ -14,7 +14,6 @@ from typing import Any
 from opto.errors import FileFormatError
 from opto.runs import codec
 from opto.runs.files import open_appending
-from opto.secrets import redact_json
 
 __all__ = ["Result", "ResultCache"]
 
@@ -81,6 +80,7 @@ class ResultCache:
         self._places: dict[bytes, int] = {}
         self._unused: set[bytes] = set()
         self._used: set[bytes] = set()  # of those whose result is not there any more
+        self._untold: list[bytes] = []  # lines on what was used, which count from the next `size` on
         self._committed = committed
         self._torn = False  # whether the last line could not be written to its end
         self._file: int | None = None
@@ -95,7 +95,9 @@ class ResultCache:
             place = self._places.get(short) if found is None else None
             if place is not None:
                 assert self._file is not None
-                found = _result(_line_at(self._file, place))
+                with open(self._file, "rb", closefd=False) as file:
+                    file.seek(place)  # appending goes to the end by itself
+                    found = _result(file.readline())
             if found is None:
                 self.misses += 1
             else:
@@ -126,7 +128,7 @@ class ResultCache:
                 return False
             self._unused.discard(short)
             if self._file is not None:
-                self._append(b'%s%s"}\n' % (_USED, short.hex().encode()))
+                self._untold.append(b'%s%s"}\n' % (_USED, short.hex().encode()))
             return True
 
     @property
@@ -136,9 +138,14 @@ class ResultCache:
 
     @property
     def size(self) -> int:
-        """The bytes in the file; 0 in memory. A later run hands it in as `committed`."""
+        """The bytes in the file, what was used so far included; 0 in memory. A later run hands it in as `committed`."""
         with self._lock:
-            return 0 if self._file is None else os.fstat(self._file).st_size
+            if self._file is None:
+                return 0
+            if self._untold:
+                self._append(b"".join(self._untold))
+                self._untold.clear()
+            return os.fstat(self._file).st_size
 
     def __contains__(self, key: str) -> bool:
         short = _short(key)
@@ -213,12 +220,11 @@ def _line(key: str, result: Result) -> bytes | None:
     """A result as a line of the file; None where it has no text form."""
     value = {"score": result.score, "feedback": result.feedback, "failed": result.failed, "seconds": result.seconds}
     try:
-        document = json.loads(codec.dumps(value, kind=_KIND))
+        document = codec.dumps_line(value, kind=_KIND)
     except (TypeError, ValueError):
         return None
     # The key comes first, so that an index is made without reading the rest.
-    text = json.dumps({"key": key, "document": document}, ensure_ascii=False, separators=(",", ":"))
-    return redact_json(text.encode("utf-8", "surrogatepass")) + b"\n"
+    return b'{"key":"%s","document":%s}\n' % (key.encode(), document[:-1])
 
 
 def _used_in(line: bytes) -> list[bytes]:
@@ -249,25 +255,11 @@ def _key_in(line: bytes) -> str | None:
         return None
 
 
-def _line_at(file: int, place: int) -> bytes:
-    pieces: list[bytes] = []
-    while not pieces or not (pieces[-1] == b"" or b"\n" in pieces[-1]):
-        pieces.append(_read_at(file, 4096, place + sum(map(len, pieces))))
-    return b"".join(pieces).partition(b"\n")[0]
-
-
-def _read_at(file: int, size: int, place: int) -> bytes:
-    if hasattr(os, "pread"):
-        return os.pread(file, size, place)
-    os.lseek(file, place, os.SEEK_SET)  # the lock is held, and appending goes to the end by itself
-    return os.read(file, size)
-
-
 def _result(line: bytes) -> Result | None:
     """The result in a line; None where the line is damaged, which costs an evaluation and nothing else."""
     try:
-        document = json.loads(line.decode("utf-8", "surrogatepass"))["document"]
-        value = codec.loads(json.dumps(document), kind=_KIND)
+        document = line.partition(b'"document":')[2].removesuffix(b"}\n")
+        value = codec.loads(document.decode("utf-8", "surrogatepass"), kind=_KIND)
         return Result(value["score"], value["feedback"], bool(value["failed"]), float(value["seconds"]))
     except (ValueError, TypeError, KeyError):
         return None

@@ -146,7 +146,7 @@ class _Again:
         optimizer, optimizer_kwargs = self._part("optimizer", "optimizer_kwargs", model=model)
         guide, guide_kwargs = self._part("guide", "guide_kwargs")
         algorithm, _ = self._part("algorithm")
-        logger, logger_kwargs = self._part("logger", "logger_kwargs", default="ConsoleLogger")
+        logger, logger_kwargs = self._part("logger", "logger_kwargs", default=Given.logger)
         options = {
             name: self._tried(name, lambda each=each: rebuilt(each, self.source))  # type: ignore[misc]
             for name, each in plan["options"].items()

@@ -122,7 +122,7 @@ class Evaluator:
         for number, (request, outcome) in enumerate(run.outcomes(requests, self._pool_for)):
             evaluation = run.evaluation(request, outcome)
             if evaluation.failure is None and judging != asked:
-                evaluation = _with_score(evaluation, score_in(evaluation.score, judging, guide))
+                evaluation = replace(evaluation, score=score_in(evaluation.score, judging, guide))
             _tell(number, request.key, evaluation)
             yield evaluation
 
@@ -170,10 +170,6 @@ class Evaluator:
         if self._threads is None:
             self._threads = Pool(partial(thread_pool, self.settings.workers))
         return self._threads
-
-
-def _with_score(evaluation: Evaluation, score: Any) -> Evaluation:
-    return replace(evaluation, score=score)
 
 
 def _tell(number: int, key: str, evaluation: Evaluation) -> None:

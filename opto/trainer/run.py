@@ -14,6 +14,7 @@ from opto.llm.totals import Totals
 from opto.optimizers import Optimizer
 from opto.optimizers.joint import propose_jointly
 from opto.optimizers.updates import same_value
+from opto.runs import tell
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.counts import Counts
 from opto.trainer.data import Data
@@ -176,7 +177,7 @@ class Run:
             Sample(candidate, stage, list(places), []) for candidate, stage in zip(candidates, stages, strict=True)
         ]
         with self._paid_by(candidates):
-            found = self._rollouts(requests)
+            found = self.evaluator.rollouts(requests, self.guide, journal=self._journal)
             for sample in samples:
                 for place in places:
                     rollout = next(found)
@@ -202,9 +203,9 @@ class Run:
         asked: list[tuple[Sample, Optimizer]] = []
         allowed: list[Iterable[Any] | None] = []
         for sample, chosen in zip(samples, only or [None] * len(samples), strict=True):
-            several = list(_several(sample.stage.optimizer, count))
-            asked.extend((sample, each) for each in several)
-            allowed.extend([chosen] * len(several))
+            optimizer = sample.stage.optimizer
+            asked += [(sample, optimizer), *((sample, copy.deepcopy(optimizer)) for _ in range(count - 1))]
+            allowed += [chosen] * count
         return [made for made in self.ask(asked, only=allowed) if made is not None]
 
     def ask(
@@ -239,7 +240,7 @@ class Run:
                     feedback = _feedback(rollout, optimizer, self.plan)
                     optimizer.backward(rollout.target, feedback, retain_graph=retain_graph)
         usage = Totals()
-        with collecting(usage), collecting(self.usage):
+        with collecting(usage), collecting(self.usage), _in_flight(len(asked)):
             outcomes = self._proposals([optimizer for _, optimizer in asked], allowed)
         made = [self._proposed(sample, outcome) for (sample, _), outcome in zip(asked, outcomes, strict=True)]
         _share([each for each in made if each is not None], usage)
@@ -298,9 +299,6 @@ class Run:
         self.counts.improved = self.counts.steps + 1
 
     # ---- what is bought, and kept until the step is committed
-
-    def _rollouts(self, requests: Sequence[Request]) -> Iterator[Rollout]:
-        return self.evaluator.rollouts(requests, self.guide, journal=self._journal)
 
     def kept_replies(self) -> AbstractContextManager[None]:
         """A block in which answers of models are kept for a step that is begun again, for who asks models itself."""
@@ -361,18 +359,21 @@ class Run:
     @contextmanager
     def _paid_by(self, candidates: Sequence[ModuleCandidate]) -> Iterator[None]:
         usage = Totals()
-        with collecting(usage), collecting(self.usage):
+        with collecting(usage), collecting(self.usage), _in_flight(len(candidates)):
             yield
         _share(candidates, usage)
         for candidate in candidates:
             self.archive.touch(candidate)
 
 
-def _several(optimizer: Optimizer, count: int) -> Iterator[Optimizer]:
-    """The optimizer itself and copies of it, for the same parameters and so for the same feedback."""
-    copies = [copy.deepcopy(optimizer) for _ in range(count - 1)]
-    yield optimizer
-    yield from copies
+@contextmanager
+def _in_flight(candidates: int) -> Iterator[None]:
+    """A block in which listeners know how many candidates are being proposed or judged."""
+    tell("candidates", {"candidates_in_flight": candidates})
+    try:
+        yield
+    finally:
+        tell("candidates", {"candidates_in_flight": 0})
 
 
 def _feedback(rollout: Rollout, optimizer: Optimizer, plan: Plan) -> Any:

@@ -28,7 +28,7 @@ from opto.trainer.results import ResultCache
 from opto.trainer.rollouts import Evaluator
 from opto.trainer.run import Exhausted, Run
 from opto.trainer.saving.checkpoints import RunFolder
-from opto.trainer.session import Session, compared_with
+from opto.trainer.session import Session, alone_in_training, compared_with
 from opto.trainer.stages import Stages
 from opto.trainer.strategies.acceptance import Acceptance, OnValidation
 from opto.trainer.strategies.examples import ExampleSelector, Minibatch
@@ -165,6 +165,7 @@ class Search(Trainer):
         Raises:
             TypeError: an argument of the wrong type, or one that is not known.
             ValueError: one out of its range; `run_dir` holds a run and `resume` is not set, or the other way round.
+            ValueError: another run is training the program.
             RecordInUseError: another process is running in `run_dir`.
             FileFormatError: what is in `run_dir` is damaged, or of a newer version.
             Exception: what a program raised other than an `ExecutionError`, a guide, or a model several times in a row.
@@ -202,6 +203,7 @@ class Search(Trainer):
             stack.enter_context(evaluator)
             journal = None if folder is None else folder.journal
             self.run = run = Run(Stages(self.agent, self.optimizer), guide, data, plan, evaluator, journal)
+            stack.enter_context(alone_in_training(run.stages[0].originals))
             self._numbers = GRAPH.numbers()
             self._began: dict[str, str] = {}
             session = Session(folder, around, interrupts, {**plan.limits, **around.limits})
@@ -319,7 +321,7 @@ class Search(Trainer):
             "candidates": len(run.archive),
             "usd": run.usage.usd,
             "tokens": run.usage.prompt_tokens + run.usage.completion_tokens,
-            "note": run.best.verdict,
+            "event": run.best.verdict,
         }
 
     def _note_failures(self) -> None:

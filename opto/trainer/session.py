@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from opto.errors import OptoWarning
+from opto.trace.nodes import ParameterNode
 from opto.trainer.interrupts import Interrupts
 from opto.trainer.outcomes import Outcome
 from opto.trainer.run import Run
 from opto.trainer.saving.checkpoints import RunFolder
 from opto.trainer.surroundings import Surroundings
 
-__all__ = ["Session", "compared_with"]
+__all__ = ["Session", "alone_in_training", "compared_with"]
+
+_training: set[tuple[int, int]] = set()  # processes and parameters: a forked process may train its own
+_lock = threading.Lock()
 
 
 @dataclass
@@ -54,6 +61,29 @@ class Session:
         """Save what was spent since the last step."""
         if self.folder is not None:
             self.folder.note_spent(self.around.budget)
+
+
+@contextmanager
+def alone_in_training(parameters: Iterable[ParameterNode[Any]]) -> Iterator[None]:
+    """A block in which no other run trains these parameters: each would put its candidates in the place of the other's.
+
+    Raises:
+        ValueError: one of them is being trained.
+    """
+    mine = {(os.getpid(), id(each)): each.py_name for each in parameters}
+    with _lock:
+        taken = [name for key, name in mine.items() if key in _training]
+        if taken:
+            raise ValueError(
+                f"model must not be in training, but another run of this process trains its {', '.join(taken)}: wait "
+                "until that ends, or train another object of the program, such as copy.deepcopy(model)."
+            )
+        _training.update(mine)
+    try:
+        yield
+    finally:
+        with _lock:
+            _training.difference_update(mine)
 
 
 def compared_with(began: Mapping[str, str], seen: dict[str, str]) -> dict[str, str]:

@@ -67,11 +67,10 @@ class Surroundings:
         folder = self.run_dir if isinstance(self.run_dir, RunFolder) else RunFolder(self.run_dir)
         if not given:
             stack.callback(folder.close)
-        where = os.fspath(folder.path)
-        if folder.begun and not self.resume:
-            raise ValueError(f"run_dir {where!r} holds a run: go on with it by opto.resume, or choose another folder.")
-        if self.resume and not folder.begun:
-            raise ValueError(f"run_dir {where!r} holds no run that could be gone on with.")
+        if not self.resume:
+            folder.begin_anew()
+        elif not folder.begun:
+            raise ValueError(f"run_dir {os.fspath(folder.path)!r} holds no run that could be gone on with.")
         folder.charge(self.budget)
         return folder
 

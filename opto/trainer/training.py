@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from opto.trainer.assembling.assembling import Given, assemble
-from opto.trainer.rebuilding.written_plan import NAME, write_plan
+from opto.trainer.rebuilding.written_plan import write_plan
 from opto.trainer.saving.checkpoints import RunFolder
 from opto.trainer.surroundings import checked_folder
 
@@ -21,10 +21,10 @@ def train(  # noqa: PLR0913  # the parts of a run, each with a default
     *,
     model: Any,
     train_dataset: Any,
-    algorithm: Any = "BasicSearch",
+    algorithm: Any = Given.algorithm,
     optimizer: Any = None,
-    guide: Any = "LLMJudge",
-    logger: Any = "ConsoleLogger",
+    guide: Any = Given.guide,
+    logger: Any = Given.logger,
     validate_dataset: Any = None,
     test_dataset: Any = None,
     budget: Any = None,
@@ -73,7 +73,7 @@ def train(  # noqa: PLR0913  # the parts of a run, each with a default
     Raises:
         TypeError: a part of the wrong type, or an option that nothing takes; the message names the closest.
         ValueError: a name that nothing has, an option out of its range, a program without anything to train;
-            `run_dir` holds a run already.
+            `run_dir` holds a run already, and not one that failed in its first step.
         RecordInUseError: another process is running in `run_dir`.
         Exception: as for `opto.trainer.search.Search.train`.
     """
@@ -96,11 +96,7 @@ def train(  # noqa: PLR0913  # the parts of a run, each with a default
     if run_dir is None:
         return assemble(given).train()
     with RunFolder(run_dir) as folder:
-        if folder.begun or (folder.path / NAME).exists():
-            where = os.fspath(run_dir)
-            raise ValueError(
-                f"run_dir {where!r} holds a run: go on with it by opto.resume({where!r}), or choose another folder."
-            )
+        folder.begin_anew()
         made = assemble(given)
         write_plan(folder.path, given, made)
         return made.train(run_dir=folder)
@@ -124,12 +120,10 @@ def estimate(*, model: Any, train_dataset: Any, trials: int = 3, **arguments: An
         ValueError: nothing says how many steps there are to be.
         Exception: as for `train`.
     """
-    from opto.trainer.estimating.costs import estimated
+    from opto.trainer.estimating.assembled import estimated
 
-    unknown = {"run_dir"} & arguments.keys()
-    names = {each for each in Given.__dataclass_fields__ if each not in ("trainer_kwargs", "parameters")}
-    parts = {name: arguments.pop(name) for name in list(arguments) if name in names}
-    for name in unknown:
-        arguments.pop(name)
+    arguments.pop("run_dir", None)
+    names = Given.__dataclass_fields__.keys() - {"trainer_kwargs", "parameters"}
+    parts = {name: arguments.pop(name) for name in names & arguments.keys()}
     given = Given(model=model, train_dataset=train_dataset, **parts, trainer_kwargs=arguments)
     return estimated(assemble(given), trials)

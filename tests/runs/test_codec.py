@@ -26,7 +26,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opto.errors import FileFormatError
-from opto.runs.codec import dumps, load, loads, register_codec, save
+from opto.runs.codec import dumps, dumps_line, load, loads, register_codec, save
 
 
 def same(one, two):
@@ -95,6 +95,9 @@ def test_any_value_comes_back_as_it_was(value):
     assert same(loads(text), value)
     assert text.encode("utf-8")
     assert dumps(loads(text)) == text
+    line = dumps_line(value, kind="value")
+    assert line.count(b"\n") == 1
+    assert same(loads(line.decode()), value)
 
 
 @pytest.mark.parametrize(

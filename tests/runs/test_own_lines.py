@@ -40,6 +40,21 @@ def test_lines_are_there_for_the_next_process(path):
     assert json.loads(path.read_bytes().split(b"\n")[0]) == {"format": "test", "version": 1}
 
 
+def test_a_file_without_a_header_is_cut_by_who_writes_it(path):
+    """It is left as it is until then."""
+    path.write_bytes(b'{"a":1}\n{"half')
+    lines = OwnLines(path)
+    assert lines.size == 14
+    lines.cut(8)
+    lines.append(b"{}\n")
+    lines.sync()
+    assert list(lines.lines()) == [(0, b'{"a":1}\n'), (8, b"{}\n")]
+    assert path.read_bytes() == b'{"a":1}\n{}\n'
+    lines.close()
+    with pytest.raises(ValueError, match="closed"):
+        lines.sync()
+
+
 def test_a_torn_line_is_cut_off(path):
     """At the end, and in the header."""
     lines = OwnLines(path, "test")

@@ -16,6 +16,7 @@ from opto.trace import Module, bundle, node
 from opto.trainer.algorithms.minibatch import BasicSearch, Minibatch
 from opto.trainer.executors import process_pool
 from opto.trainer.objectives import ObjectiveConfig
+from opto.trainer.progress import Progress
 from opto.trainer.search import Search
 from tests.trainer.counting import DATA, Kept, Nudge, closeness, cutter
 
@@ -284,6 +285,43 @@ def test_folder_in_use_and_folder_without_a_run(tmp_path):
         searching().train(closeness, DATA, num_steps=1, run_dir=tmp_path / "b", resume=True)
 
 
+@pytest.mark.parametrize(("kind", "saved"), [(BasicSearch, False), (Minibatch, True)])
+def test_run_that_failed_at_once(tmp_path, kind, saved):
+    """Before or in its first step: the corrected call begins it anew, and nothing of the first one is left."""
+
+    def wrong(query, response, reference):
+        raise KeyError("a mistake")
+
+    def program():
+        made = cutter()
+        made.limit._set(2)
+        return made
+
+    with pytest.raises(KeyError, match="a mistake"):
+        searching(kind).train(wrong, DATA, num_steps=2, run_dir=tmp_path)
+    assert (tmp_path / "state.json").exists() == saved
+    outcome = searching(kind, program()).train(closeness, DATA, num_steps=2, run_dir=tmp_path)
+    expected = searching(kind, program()).train(closeness, DATA, num_steps=2)
+    assert str(outcome) == str(expected)
+    assert str(searching(kind).train(closeness, DATA, num_steps=2, run_dir=tmp_path, resume=True)) == str(expected)
+
+
+def test_one_run_at_a_time():
+    """A second run of a program that is being trained is refused; when the first one has ended there may be another."""
+    program, refused = cutter(), []
+
+    def guide(query, response, reference):
+        if not refused:
+            with pytest.raises(ValueError, match=r"another run of this process trains its limit.*deepcopy") as caught:
+                searching(program=program).train(closeness, DATA, num_steps=1)
+            refused.append(caught)
+        return closeness(query, response, reference)
+
+    assert searching(program=program).train(guide, DATA, num_steps=3).score == 1.0
+    assert refused
+    assert searching(program=program).train(closeness, DATA, num_steps=1).steps == 1
+
+
 def test_what_a_killed_step_left_behind(tmp_path):
     """Bytes after the committed ones are passed over."""
     searching().train(closeness, DATA, num_steps=2, batch_size=2, run_dir=tmp_path)
@@ -302,6 +340,22 @@ def test_no_evaluation_is_paid_for_twice(tmp_path):
     before = len(CALLS)
     searching().train(counted, DATA, num_steps=3, batch_size=2, run_dir=tmp_path)
     assert len(CALLS) - before == 6  # the rollouts for feedback, whose graphs are needed
+
+
+def test_listeners_hear_of_candidates_in_flight():
+    """How many are being proposed or judged; a display shows them."""
+    heard, shown = [], Progress(mode="off")
+
+    class Listener:
+        def on_event(self, event):
+            if event.kind == "candidates":
+                heard.append((event.data["candidates_in_flight"], shown.status.candidates_in_flight))
+
+    with shown, listening(shown), listening(Listener()):
+        searching().train(closeness, DATA, num_steps=1, num_proposals=3)
+    assert (3, 3) in heard
+    assert heard[-1] == (0, 0)
+    assert all(told == seen for told, seen in heard)
 
 
 def test_listeners_hear_of_each_step():

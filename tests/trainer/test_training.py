@@ -595,3 +595,23 @@ def test_model_that_cannot_be_asked():
 
     outcome = trained(cutter(), optimizer="OptoPrime", optimizer_kwargs={"llm": failing}, num_steps=2)
     assert "No proposal could be made in the last step: nobody is there" in str(outcome)
+
+
+def test_folder_of_a_run_that_failed_at_once(tmp_path):
+    """With a wrong key, say: the corrected call is not refused, and its plan is the one that is gone on with."""
+
+    def unreachable(messages, **options):
+        raise ModelError("a wrong key")
+
+    program = cutter()
+    options = {"optimizer": "OptoPrime", "algorithm": "Minibatch", "run_dir": tmp_path, "num_steps": 3}
+    with pytest.raises(ModelError, match="a wrong key"):
+        trained(program, **options, optimizer_kwargs={"llm": unreachable})
+    outcome = trained(program, **{**options, "num_steps": 2}, optimizer_kwargs={"llm": suggesting(program.limit, 4)})
+    assert (outcome.steps, outcome.best.number) == (2, 1)
+    with pytest.raises(ValueError, match="holds a run"):
+        trained(program, **options)
+    again = opto.resume(
+        tmp_path, model=program, optimizer="OptoPrime", optimizer_kwargs={"llm": suggesting(program.limit, 3)}
+    )
+    assert (again.steps, again.best.number) == (2, 1)

@@ -34,11 +34,11 @@ from typing import Any
 
 from opto.errors import FileFormatError, SecretWarning
 from opto.runs.codec.decoding import FORMAT, VERSION, decode_document
-from opto.runs.codec.encoding import Encoder, layout
+from opto.runs.codec.encoding import Encoder, in_one_line, layout
 from opto.runs.files import read_file, write_atomic
-from opto.secrets import REDACTED, holds_secret, redact
+from opto.secrets import REDACTED, holds_secret, redact, redact_json
 
-__all__ = ["dumps", "load", "loads", "save"]
+__all__ = ["dumps", "dumps_line", "load", "loads", "save"]
 
 _PICKLES = tuple(bytes([0x80, version]) for version in range(2, 8))
 
@@ -59,6 +59,20 @@ def dumps(value: Any, *, kind: str = "value", allow_pickle: bool = False) -> str
         ValueError: the value contains itself.
     """
     return layout(_document(value, kind, allow_pickle), broken=True) + "\n"
+
+
+def dumps_line(value: Any, *, kind: str) -> bytes:
+    """A document in one line with its line break, for files that grow; keys and tokens are struck out.
+
+    Args:
+        value: as in `dumps`.
+        kind: likewise.
+
+    Raises:
+        TypeError: a value inside has no text form.
+        ValueError: the value contains itself.
+    """
+    return redact_json(in_one_line(_document(value, kind, False)).encode()) + b"\n"
 
 
 def loads(text: str, *, kind: str = "value", allow_pickle: bool = False) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 from opto.runs.codec.forms import PAIRS, Form, Unordered, to_base64
 from opto.runs.codec.registry import form_of
 
-__all__ = ["Encoder", "layout"]
+__all__ = ["Encoder", "in_one_line", "layout"]
 
 # What is nested deeper goes to a row of its own: far below a parser's limit, far above what people write by hand.
 _DEPTH = 48
@@ -240,12 +240,12 @@ def layout(tree: Any, *, broken: bool = False) -> str:
     """
     if isinstance(tree, dict):
         opening, closing = "{", "}"
-        parts = [f"{_quoted(key)}: {layout(part)}" for key, part in tree.items()]
+        parts = [f"{in_one_line(key)}: {layout(part)}" for key, part in tree.items()]
     elif isinstance(tree, list):
         opening, closing = "[", "]"
         parts = [layout(part) for part in tree]
     else:
-        return _quoted(tree) if isinstance(tree, str) else json.dumps(tree)
+        return in_one_line(tree)
     flat = ", ".join(parts)
     if not (broken or type(tree) is _Lines) and len(flat) <= _WIDTH and "\n" not in flat:
         return f"{opening}{flat}{closing}"
@@ -255,7 +255,7 @@ def layout(tree: Any, *, broken: bool = False) -> str:
     return f"{opening}\n  {body}\n{closing}"
 
 
-def _quoted(text: str) -> str:
-    """A JSON string that keeps what is not ASCII, except for surrogates, which no file could hold."""
-    quoted = json.dumps(text, ensure_ascii=False)
+def in_one_line(tree: Any) -> str:
+    """The JSON text of a tree; it keeps what is not ASCII, except for surrogates, which no file could hold."""
+    quoted = json.dumps(tree, ensure_ascii=False, separators=(",", ":"))
     return quoted if quoted.isascii() else _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from opto.trainer.estimating.unit_costs import Range, RangeLike, UnitCost, as_range, measure, prompt_cost
-from opto.trainer.progress.words import duration, money, short
+from opto.trainer.estimating.unit_costs import Range, RangeLike, UnitCost, as_range
+from opto.trainer.progress.words import duration, money, plural, short
 
 if TYPE_CHECKING:
     from opto.llm import Budget
 
-__all__ = ["Estimate", "UnitCost", "estimate_plan", "measure", "prompt_cost"]
+__all__ = ["Estimate", "estimate_plan"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Estimate:
 
     def __str__(self) -> str:
         rows = [
-            (f"{self.steps:,} step{'' if self.steps == 1 else 's'}", "least", "most", ""),
+            (plural(self.steps, "step"), "least", "most", ""),
             ("evaluations", *_texts(self.evaluations, _counted), _each(self.evaluation)),
             ("proposals", *_texts(self.proposals, _counted), _each(self.proposal)),
             ("model calls", *_texts(self.calls, _counted), ""),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from opto.llm.prices import PICO, Price, PriceLike, rates_of
 from opto.llm.tokens import count_tokens
 from opto.llm.totals import ModelTotals, Totals, usage
+from opto.trainer.progress.words import plural
 from opto.trainer.rolling_out.programs import Judging
 from opto.trainer.rollouts import Evaluator, Request
 
@@ -51,9 +52,7 @@ class UnitCost:
     @property
     def source(self) -> str:
         """Where the figures come from, in words."""
-        if not self.trials:
-            return "assumed"
-        return f"measured on {self.trials} example{'' if self.trials == 1 else 's'}"
+        return f"measured on {plural(self.trials, 'example')}" if self.trials else "assumed"
 
 
 def prompt_cost(

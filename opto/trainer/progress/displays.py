@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from typing import IO, Protocol
+from typing import IO
 
 from opto.trainer.printable import printable
 from opto.trainer.progress.words import View, sentence
@@ -15,7 +15,7 @@ __all__ = ["Display", "Lines", "Quiet"]
 SECONDS_BETWEEN = 10.0
 
 
-class Display(Protocol):
+class Display:
     """Shows what its function `view` gives, when told that something changed. What goes wrong in it is not raised."""
 
     def start(self) -> None:
@@ -31,7 +31,7 @@ class Display(Protocol):
         """Show the last view, and end."""
 
 
-class Quiet:
+class Quiet(Display):
     """Shows nothing, but for a last line if that is asked for.
 
     Args:
@@ -42,22 +42,13 @@ class Quiet:
     def __init__(self, stream: IO[str] | None, view: Callable[[], View]) -> None:
         self._stream, self._view = stream, view
 
-    def start(self) -> None:
-        """Nothing."""
-
-    def changed(self) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""
-
     def stop(self) -> None:
         """The last line, if it is asked for."""
         if self._stream is not None:
             say(self._stream, sentence(self._view()))
 
 
-class Lines:
+class Lines(Display):
     """Writes a line now and then, and one for each note: for terminals that cannot do more, and for logs.
 
     Args:

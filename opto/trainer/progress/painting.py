@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from opto.errors import OptoWarning
 from opto.trainer.printable import printable
+from opto.trainer.progress.displays import Display
 from opto.trainer.progress.words import View
 
 __all__ = ["Painter"]
@@ -22,7 +23,7 @@ _CLOCK = 1.0
 """The time that has passed is shown to the second."""
 
 
-class Painter(ABC):
+class Painter(Display, ABC):
     """A display with a thread that draws it: soon after something changed, and once a second.
 
     Whoever changes something only puts a word into a queue of the kind that is safe also in a signal handler. What

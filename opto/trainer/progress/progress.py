@@ -121,10 +121,10 @@ class Progress:
             self._display.note(text)
 
     def on_event(self, event: Event) -> None:
-        """Follow a run: events of the kind "training" update the status (see `Status.of`), and each of the kind
-        "evaluation" that was really made counts, beyond those that a status told of.
+        """Follow a run: events of the kinds "training" and "candidates" update the status (see `Status.of`), and each
+        of the kind "evaluation" that was really made counts, beyond those that a status told of.
         """
-        if event.kind == "training":
+        if event.kind in ("training", "candidates"):
             self.update(Status.of(event.data))
         elif event.kind == "evaluation" and not event.data.get("cached"):
             with self._lock:

@@ -53,14 +53,9 @@ class Status:
     def of(cls, data: Mapping[str, Any]) -> Status:
         """The status that a "training" event tells of.
 
-        Its keys are the names of the attributes; `in_flight` is another name of `rollouts_in_flight` and `note` of
-        `event`. Other keys are left out.
+        Its keys are the names of the attributes; others are left out.
         """
-        known = {name: data[name] for name in _NAMES if name in data}
-        for other, name in (("in_flight", "rollouts_in_flight"), ("note", "event")):
-            if other in data:
-                known.setdefault(name, data[other])
-        return cls(**known)
+        return cls(**{name: data[name] for name in _NAMES if name in data})
 
 
 _NAMES = tuple(each.name for each in fields(Status))

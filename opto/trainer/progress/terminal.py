@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from typing import IO
@@ -68,8 +67,7 @@ class Terminal(Painter):
 
     def _draw(self) -> None:
         notes = [self._notes.popleft() for _ in range(len(self._notes))]
-        console, size = self._console, _size(self._stream)
-        shown = lines(self._view(), size.columns, self._encoding)
+        shown = lines(self._view(), self._console.width, self._encoding)
         overflow = "ellipsis" if self._encoding.lower().startswith("utf") else "crop"
         frame = [
             Text.assemble(*line, no_wrap=True, overflow=overflow)  # type: ignore[arg-type]
@@ -79,7 +77,6 @@ class Terminal(Painter):
             if self._alone:
                 self._notes.extendleft(reversed(notes))
                 return
-            console.width, console.height = size.columns, size.lines
             self._frame = Group(*frame)
             if notes:
                 self._above("".join(f"{note}\n" for note in notes))
@@ -154,11 +151,3 @@ class _AsItIs:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Segment(self._text)
-
-
-def _size(stream: IO[str]) -> os.terminal_size:
-    try:
-        size = os.get_terminal_size(stream.fileno())
-    except (OSError, ValueError):
-        return shutil.get_terminal_size()
-    return size if size.columns and size.lines else shutil.get_terminal_size()

@@ -10,7 +10,7 @@ from opto.trainer.printable import printable
 from opto.trainer.progress.pace import Left
 from opto.trainer.progress.status import Status
 
-__all__ = ["Piece", "View", "duration", "joined", "lines", "money", "sentence", "short"]
+__all__ = ["Piece", "View", "duration", "joined", "lines", "money", "plural", "sentence", "short"]
 
 Piece = tuple[str, str]
 """A text and its style: "", "bold", "dim" or "green"."""
@@ -86,6 +86,11 @@ def short(count: float) -> str:
     return f"{round(count):,}"
 
 
+def plural(number: int, word: str) -> str:
+    """A number of things, such as "1 step" or "2,000 steps"."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 class _Signs(NamedTuple):
     full: str
     empty: str
@@ -152,14 +157,14 @@ def _facts(view: View) -> Iterator[str]:
     if status.max_calls is not None and status.calls is not None:
         yield _of(f"{status.calls:,}", _count(status.max_calls)) + " calls"
     if status.candidates is not None:
-        yield _plural(status.candidates, "candidate")
+        yield plural(status.candidates, "candidate")
     if not view.ended:
         yield from _in_flight(status)
 
 
 def _in_flight(status: Status) -> Iterator[str]:
     numbers = ((status.candidates_in_flight, "candidate"), (status.rollouts_in_flight, "rollout"))
-    under_way = [_plural(number, word) for number, word in numbers if number]
+    under_way = [plural(number, word) for number, word in numbers if number]
     if under_way:
         yield f"{', '.join(under_way)} in flight"
 
@@ -170,10 +175,6 @@ def _of(done: str, limit: str) -> str:
 
 def _count(number: int | None) -> str:
     return "" if number is None else f"{number:,}"
-
-
-def _plural(number: int, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def _score(best: float | Mapping[str, float] | None) -> str:

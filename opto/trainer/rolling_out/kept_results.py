@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from opto.trainer.guides.base import Guide
 from opto.trainer.results import Result, ResultCache
 from opto.trainer.rolling_out.dispatching import Outcome
 from opto.trainer.rolling_out.evaluation import Evaluation
+from opto.trainer.rolling_out.failures import failure_of, told
 from opto.trainer.rolling_out.programs import Judging, score_in
-from opto.trainer.rolling_out.verdicts import failure_of, told
 from opto.trainer.rolling_out.work import Report
 
 __all__ = ["KeptResults"]
@@ -76,12 +76,12 @@ class KeptResults:
         if made.failure is not None and not outcome.lasting:
             self._passing[key] = made
             return made
-        return _with_freshness(made, self._cache.use(key))
+        return made if self._cache.use(key) else replace(made, fresh=False)
 
     def _same(self, key: str) -> Evaluation:
         assert self._cache is not None
         if key in self._passing:
-            return _with_freshness(self._passing[key], False)
+            return replace(self._passing[key], fresh=False)
         found = self._cache.get(key)
         assert found is not None
         return _known(found, fresh=False)
@@ -98,8 +98,3 @@ class KeptResults:
 def _known(found: Result, *, fresh: bool) -> Evaluation:
     failure = "error" if found.failed else None
     return Evaluation(found.score, found.feedback, failure, found.seconds, attempts=0, cached=True, fresh=fresh)
-
-
-def _with_freshness(made: Evaluation, fresh: bool) -> Evaluation:
-    values: dict[str, Any] = {**vars(made), "fresh": fresh}
-    return Evaluation(**values)

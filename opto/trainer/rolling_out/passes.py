@@ -21,13 +21,13 @@ from opto.trainer.fingerprints.walk import fingerprint
 from opto.trainer.guides.base import Guide
 from opto.trainer.rolling_out.dispatching import Dispatcher, Outcome, Pool, Work
 from opto.trainer.rolling_out.evaluation import Evaluation, Request, Settings
+from opto.trainer.rolling_out.failures import failure_of, told, unfinished
 from opto.trainer.rolling_out.kept_results import KeptResults
 from opto.trainer.rolling_out.kept_rollouts import KeptRollouts
 from opto.trainer.rolling_out.lanes import KeptWork, LoopWork, ShippedWork, ThreadWork
 from opto.trainer.rolling_out.programs import Judging, parameters_in
 from opto.trainer.rolling_out.shipping import Shipped
 from opto.trainer.rolling_out.step_journal import Place, StepJournal
-from opto.trainer.rolling_out.verdicts import failure_of, told, unfinished
 
 __all__ = ["Asked", "Pass"]
 

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import uuid
-import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +22,8 @@ from opto.errors import FileFormatError
 from opto.llm import Budget
 from opto.llm.totals import Totals
 from opto.runs import codec
-from opto.runs.files import lock_for_writing, make_folder, open_appending
-from opto.secrets import redact_json
+from opto.runs.files import make_folder
+from opto.runs.own_lines import OwnLines
 from opto.trainer.results import ResultCache
 from opto.trainer.rolling_out.step_journal import StepJournal
 from opto.trainer.run import Run
@@ -56,26 +54,23 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path, self._new_id = Path(path), uuid.uuid4().hex
         make_folder(self.path)
-        self._lines = open_appending(self.path / _CANDIDATES)
+        self._lines = OwnLines(self.path / _CANDIDATES)
         try:
-            lock_for_writing(self._lines, self.path / _CANDIDATES)
             self.state = _read(self.path / _STATE) if (self.path / _STATE).exists() else {}
             self.results = ResultCache(self.path, committed=int(self.state.get("results", 0)))
             self.journal = StepJournal(self.path / _STEP)
         except BaseException:
-            os.close(self._lines)
+            self._lines.close()
             raise
         self._size = int(self.state.get("size", 0))
         self._born = self._accepted = 0  # how many the file has
-        self._closed = weakref.finalize(self, os.close, self._lines)
-        _open.add(self)
 
     def close(self) -> None:
         """Let others have the folder."""
         self.journal.close()
-        self._closed()
+        self._lines.close()
 
     def __enter__(self) -> RunFolder:
         return self
@@ -95,10 +90,28 @@ class RunFolder:
     @property
     def run_id(self) -> str:
         """Names the run, wherever the folder is moved."""
-        if "run" not in self.state:
-            self._new_id = getattr(self, "_new_id", None) or uuid.uuid4().hex
-            return self._new_id
-        return str(self.state["run"])
+        return str(self.state.get("run", self._new_id))
+
+    def begin_anew(self) -> None:
+        """Make room for a new run.
+
+        One of which no step came to anything, because of a mistake in the program or a wrong key perhaps, is forgotten,
+        but for the results that it paid for.
+
+        Raises:
+            ValueError: the folder holds a run that can be gone on with.
+        """
+        if not self.begun:
+            return
+        counts = self.state["counts"]
+        if self.ended is not None or counts["steps"] > counts["failures"]:
+            where = os.fspath(self.path)
+            raise ValueError(
+                f"run_dir {where!r} holds a run: go on with it by opto.resume({where!r}), or choose another folder."
+            )
+        os.unlink(self.path / _STATE)
+        self.state, self._size = {}, 0
+        self.results = ResultCache(self.path, committed=0)
 
     # ---- what is paid
 
@@ -178,13 +191,11 @@ class RunFolder:
 
     def _append(self, run: Run) -> int:
         """Write a line behind those that count; returns where it ends."""
-        line = _line(news_of(run, self._born, self._accepted))
-        os.ftruncate(self._lines, self._size)  # what a killed step left there
-        done = 0
-        while done < len(line):
-            done += os.write(self._lines, line[done:])
-        os.fsync(self._lines)  # before the state, which says that it is there
-        return self._size + len(line)
+        line = codec.dumps_line(news_of(run, self._born, self._accepted), kind=_LINE_KIND)
+        self._lines.cut(self._size)  # what a killed step left there
+        self._lines.append(line)
+        self._lines.sync()  # before the state, which says that it is there
+        return self._lines.size
 
     def _written(self, run: Run, size: int, about: Mapping[str, Any]) -> dict[str, Any]:
         stages = [run.stages[place] for place in range(len(run.stages))]
@@ -260,25 +271,6 @@ class RunFolder:
 def folder_path(folder: RunFolder | str | os.PathLike[str]) -> Path:
     """Where a folder is that is open already, or is not."""
     return folder.path if isinstance(folder, RunFolder) else Path(folder)
-
-
-_open: weakref.WeakSet[RunFolder] = weakref.WeakSet()
-
-
-def _leave_to_parent() -> None:
-    """Close the files in a forked process, which would keep others out of the folder when its parent is gone."""
-    for each in list(_open):
-        each.close()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_parent)
-
-
-def _line(news: dict[str, Any]) -> bytes:
-    document = json.loads(codec.dumps(news, kind=_LINE_KIND))
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return redact_json(text.encode("utf-8", "surrogatepass")) + b"\n"
 
 
 def _read(path: Path) -> dict[str, Any]:

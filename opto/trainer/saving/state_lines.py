@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from opto.errors import FileFormatError
 from opto.runs import codec
-from opto.runs.files import open_appending
-from opto.secrets import redact_json
+from opto.runs.own_lines import OwnLines
 
 __all__ = ["StateLines"]
 
@@ -36,14 +34,13 @@ class StateLines:
         """Append states by number."""
         if not states:
             return
-        lines = b"".join(_line([number, state]) for number, state in states.items())
-        descriptor = open_appending(self.path)
+        lines = OwnLines(self.path)
         try:
-            os.ftruncate(descriptor, self.size)  # what a killed step left there
-            os.write(descriptor, lines)
+            lines.cut(self.size)  # what a killed step left there
+            lines.append(b"".join(codec.dumps_line([number, state], kind=_KIND) for number, state in states.items()))
         finally:
-            os.close(descriptor)
-        self.size += len(lines)
+            lines.close()
+        self.size = lines.size
 
     def read(self, size: int) -> dict[int, Any]:
         """The last state of each number, as of when the file counted so many bytes.
@@ -59,9 +56,3 @@ class StateLines:
             raise FileFormatError(f"{self.path} is shorter than the state of the run says: it was cut or exchanged.")
         self.size = size
         return dict(codec.loads(each.decode(), kind=_KIND) for each in content.splitlines())
-
-
-def _line(value: Any) -> bytes:
-    document = json.loads(codec.dumps(value, kind=_KIND))
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return redact_json(text.encode("utf-8", "surrogatepass")) + b"\n"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from opto.llm import Budget, FromCallable, usage
-from opto.trainer.estimating.estimate import UnitCost, estimate_plan, measure, prompt_cost
+from opto.trainer.estimating import UnitCost, estimate_plan, measure, prompt_cost
 from opto.trainer.results import ResultCache
 from opto.trainer.rollouts import Evaluator, Request
 

@@ -125,10 +125,10 @@ def test_it_follows_a_run_by_itself() -> None:
             best=0.5,
             evaluations=15,
             candidates=4,
-            in_flight=2,
+            rollouts_in_flight=2,
             usd=0.25,
             tokens=99,
-            note="accepted",
+            event="accepted",
         )
         emit("step", step=5)
     assert progress.status == Status(

@@ -15,6 +15,7 @@ from opto.trainer.rebuilding.objects import described_guide, described_optimizer
 from opto.trainer.rebuilding.references import Source, main_file
 from opto.utils.llm import DummyLLM
 from tests.trainer.algorithms.searching import Adder, Near, Walk, says_five
+from tests.trainer.programs import exact
 
 SOURCE = Source(main_file(), imports=False)
 
@@ -83,8 +84,8 @@ def test_guides_are_made_again_with_their_state() -> None:
         assert type(again) is type(guide)
         assert again.state() == guide.state()
     assert again._model.function is says_five
-    assert rebuilt_guide(described_guide(says_five), SOURCE) is says_five
-    assert rebuilt_guide(described_guide(as_guide(says_five)), SOURCE) is says_five
+    assert rebuilt_guide(described_guide(exact), SOURCE) is exact
+    assert rebuilt_guide(described_guide(as_guide(exact)), SOURCE) is exact
 
 
 @pytest.mark.parametrize("guide", [ExactMatch(normalize=str.strip), HumanFeedback(read=input)])

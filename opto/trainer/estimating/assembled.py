@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from opto.errors import OptoWarning
 from opto.llm.ambient import paying
 from opto.optimizers import Optimizer
 from opto.optimizers.drivers import Call, Request
+from opto.optimizers.wrapping import asks_by_itself
 from opto.trainer.assembling.assembling import Assembled
 from opto.trainer.estimating.estimate import Estimate, estimate_plan
 from opto.trainer.estimating.unit_costs import UnitCost, measure, prompt_cost
@@ -39,8 +40,7 @@ def estimated(made: Assembled, trials: int) -> Estimate:
     """
     if not isinstance(made.algorithm, Search):
         raise TypeError(f"algorithm must be a Search to be estimated, got {type(made.algorithm).__name__}.")
-    names = {each.name for each in fields(Plan)}
-    plan = Plan(**{name: value for name, value in made.options.items() if name in names})
+    plan = Plan(**{name: value for name, value in made.options.items() if name in Plan.names()})
     plan = replace(plan, batch_size=min(plan.batch_size, len(made.data.train)))
     compared = made.data.train if made.data.validate is None else made.data.validate
     work = made.algorithm.workload(plan, len(compared))
@@ -94,7 +94,7 @@ def _proposal(made: Assembled, evaluator: Evaluator, batch_size: int) -> UnitCos
 
 
 def _asked(optimizer: Optimizer, batch_size: int) -> UnitCost:
-    if optimizer._overrides("propose") or optimizer._overrides("_step"):
+    if asks_by_itself(optimizer):
         return UnitCost(notes=("what a proposal takes is not known: the optimizer asks by itself.",))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OptoWarning)
