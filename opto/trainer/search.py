@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -93,10 +93,13 @@ class Search(Trainer):
 
     Attributes:
         run: the run under way, or the last one; None before the first.
+        defaults: options of `train` that a subclass has other defaults for.
 
     Raises:
         TypeError: `agent` is no `Module`, or `optimizer` no `Optimizer`.
     """
+
+    defaults: Mapping[str, Any] = {}
 
     def __init__(  # noqa: PLR0913  # a strategy for each part of a step
         self,
@@ -174,10 +177,15 @@ class Search(Trainer):
         if unknown:
             raise TypeError(f"{type(self).__name__}.train has no option {unknown[0]!r}: see opto.trainer.plan.Plan.")
         around = Surroundings(**{name: value for name, value in options.items() if name in where})
-        plan = Plan(**{name: value for name, value in options.items() if name not in where})
+        plan = self.planned(options)
         data = Data.of(train_dataset, validate_dataset, test_dataset)
         with self._running(as_guide(guide), data, plan, around) as session:
             return session.known or self._finish(self._loop(session), session)
+
+    @classmethod
+    def planned(cls, options: Mapping[str, Any]) -> Plan:
+        """How far a run with these options of `train` goes."""
+        return Plan(**{name: value for name, value in {**cls.defaults, **options}.items() if name in Plan.names()})
 
     @classmethod
     def option_names(cls) -> set[str]:
@@ -250,10 +258,12 @@ class Search(Trainer):
             return Ending(str(error))
 
     def begin(self) -> None:
-        """What is done before the first step; for subclasses, which may evaluate the initial values, for example.
+        """What is done before the first step; for subclasses. An acceptance with a `begin` is told to begin.
 
         A run that is gone on with before its first step was completed begins once more.
         """
+        if hasattr(self.acceptance, "begin"):
+            self.acceptance.begin(self._run)
 
     def end(self) -> None:
         """What is done when there is a reason to end; for subclasses, which may evaluate what they put off."""
@@ -276,11 +286,11 @@ class Search(Trainer):
             plan: how far it goes.
             compared: how many examples candidates are compared on.
         """
-        judging = getattr(self.acceptance, "evaluations", None)
+        judging, counted = (getattr(self.acceptance, name, None) for name in ("evaluations", "counted"))
         judged = judging(plan, compared) if judging is not None else (0, (1 + plan.num_proposals) * compared)
-        feedback = plan.batch_size
-        before = compared if type(self).begin is not Search.begin else 0
-        return Workload((feedback + judged[0], feedback + judged[1]), (0, plan.num_proposals), before)
+        parents, before = getattr(self.parents, "k", 1), 0 if counted is None else counted(compared)
+        evaluations = plan.batch_size + judged[0], parents * plan.batch_size + judged[1]
+        return Workload(evaluations, (0, parents * plan.num_proposals), before)
 
     # ---- internals
 

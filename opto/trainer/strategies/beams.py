@@ -9,14 +9,14 @@ from itertools import islice
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.plan import Plan
 from opto.trainer.run import Run
-from opto.trainer.strategies.acceptance import drawn_places, unregressed
+from opto.trainer.strategies.acceptance import Comparing, drawn_places, unregressed
 from opto.trainer.strategies.parents import confidence_bounds
 from opto.trainer.strategies.verdicts import settled
 
 __all__ = ["Bandit", "Halving", "KeepBest"]
 
 
-class KeepBest:
+class KeepBest(Comparing):
     """Keeps the `k` best on validation examples: the acceptance of a beam, with `TopK(k)` for parents.
 
     Args:
@@ -31,9 +31,8 @@ class KeepBest:
 
     def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
         """Those of a step, the least and the most; see `Search.workload`."""
-        places = compared if self.places is None else min(self.places, compared)
         old = 0 if self.places is None else self.k
-        return 0, places * (old + self.k * plan.num_proposals)
+        return 0, self.counted(compared) * (old + self.k * plan.num_proposals)
 
     def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:
         """Score the candidates and those kept so far on the same examples; the best `k` of all stay."""
@@ -53,7 +52,7 @@ class KeepBest:
             run.replace_best(ranked[0])
 
 
-class Halving:
+class Halving(Comparing):
     """Lets candidates compete with the best one: all on a few validation examples, the better half on twice as many...
 
     Successive halving (Jamieson and Talwalkar, arXiv 1502.07943). Only the last one left is evaluated on all examples

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.run import Run
 from opto.trainer.score_model import ScoreModel
+from opto.trainer.strategies.composed import Composed
 
 __all__ = ["Chain", "Distinct", "Everything", "Heuristic", "LearnedScreening", "Screening"]
 
@@ -52,32 +53,14 @@ class Distinct:
         return kept
 
 
-class Chain:
-    """Several screenings, one after the other.
-
-    Args:
-        *screenings: each sees what those before it kept.
-    """
-
-    def __init__(self, *screenings: Screening) -> None:
-        self.screenings = screenings
+class Chain(Composed):
+    """Several screenings, one after the other: each sees what those before it kept."""
 
     def keep(self, run: Run, candidates: list[ModuleCandidate]) -> list[ModuleCandidate]:
         """Those that all keep."""
-        for each in self.screenings:
+        for each in self.parts:
             candidates = each.keep(run, candidates) if candidates else []
         return candidates
-
-    def state_dict(self) -> dict[str, Any]:
-        """The states of those that have one."""
-        return {
-            str(place): each.state_dict() for place, each in enumerate(self.screenings) if hasattr(each, "state_dict")
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`."""
-        for place, kept in state.items():
-            self.screenings[int(place)].load_state_dict(kept)  # type: ignore[attr-defined]
 
 
 class Heuristic:

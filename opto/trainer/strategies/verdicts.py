@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opto.trainer.candidates import ModuleCandidate
-from opto.trainer.evidence.comparing import compare
+from opto.trainer.evidence.comparing import compare, regressions
 from opto.trainer.run import Run
 
 __all__ = ["Verdict", "checked_pinned", "compared", "regressed", "settled"]
@@ -85,8 +85,8 @@ def regressed(run: Run, candidate: ModuleCandidate) -> list[int]:
         return []
     first = run.archive[0]
     run.evaluate([first, candidate], pinned)
-    ours, before = candidate.table(run.validation), first.table(run.validation)
-    return [place for place in pinned if ours.mean_at(place) < before.mean_at(place)]
+    before, ours = (each.table(run.validation).numbers(pinned) for each in (first, candidate))
+    return regressions(pinned, before, ours)
 
 
 def checked_pinned(run: Run) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+import opto
 from opto.testing.search_problem import SearchProblem
 from opto.testing.search_suite import Silent, trained
 from opto.trainer.algorithms.beam import Beam, UCBSearch
@@ -109,3 +110,20 @@ def test_no_step_takes_more_than_its_workload_says(make, proposals):
     work = search.workload(Plan(num_proposals=proposals), 20)
     assert after[0] == work.before
     assert max(later - before for before, later in itertools.pairwise(after)) <= work.evaluations[1]
+
+
+def test_its_options_are_taken_by_the_one_liner():
+    """Options of the acceptance go to the algorithm that `opto.train` makes; the plan's go to its `train`."""
+    problem = SearchProblem(seed=1)
+    outcome = opto.train(
+        model=problem.agent,
+        optimizer=problem.optimizer,
+        train_dataset=problem.train_dataset,
+        guide=problem.guide,
+        algorithm="GEPA",
+        logger=Silent(),
+        defer=False,
+        patience=2,
+        num_steps=1,
+    )
+    assert len(outcome.archive) == 3, "the initial values, and two proposals"
