@@ -16,7 +16,6 @@ from opto.optimizers import Optimizer
 from opto.runs import heard, tell
 from opto.trace.modules import Module
 from opto.trace.registry import GRAPH
-from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.data import Data
 from opto.trainer.fingerprints.walk import fingerprint
 from opto.trainer.guides.functions import as_guide
@@ -311,16 +310,15 @@ class Search(Trainer):
             self.logger.log("Best score", score, run.counts.steps, color="green")
 
     def _about(self) -> dict[str, Any]:
+        states = {name: part.state_dict() for name, part in self._strategies().items()}
         name = type(self).__name__
-        return {"algorithm": name, "numbers": self._numbers, "strategies": self._strategy_states(), "seen": self._began}
+        return {"algorithm": name, "numbers": self._numbers, "strategies": states, "seen": self._began}
 
     def _tell(self) -> None:
-        if heard():
-            tell("training", self._status())
-
-    def _status(self) -> dict[str, Any]:
+        if not heard():
+            return
         run = self._run
-        return {
+        status = {
             "step": run.counts.steps,
             "steps": run.plan.num_steps,
             "best": run.score(run.best),
@@ -331,11 +329,12 @@ class Search(Trainer):
             "tokens": run.usage.prompt_tokens + run.usage.completion_tokens,
             "note": run.best.verdict,
         }
+        tell("training", status)
 
     def _note_failures(self) -> None:
         """Raise the last error of models that fail step after step."""
         run = self._run
-        failed = bool(run.errors) and not any(each.step == run.counts.steps for each in _latest(run))
+        failed = bool(run.errors) and run.archive[len(run.archive) - 1].step != run.counts.steps
         run.counts.failures = run.counts.failures + 1 if failed else 0
         if run.counts.failures >= _PATIENCE_WITH_MODELS:
             raise run.errors[-1]
@@ -377,9 +376,6 @@ class Search(Trainer):
         parts = {name: getattr(self, name) for name in ("parents", "examples", "proposer", "screening", "acceptance")}
         return {name: part for name, part in parts.items() if hasattr(part, "state_dict")}
 
-    def _strategy_states(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self._strategies().items()}
-
     # ---- what a program is called in the keys of results
 
     def _identified(self) -> str:
@@ -393,10 +389,6 @@ class Search(Trainer):
             if run.stages[place].module is thing:
                 return f"{self._program} {run.in_place(place).key}"
         return _seen(thing)
-
-
-def _latest(run: Run) -> list[ModuleCandidate]:
-    return [run.archive[number] for number in range(max(0, len(run.archive) - 100), len(run.archive))]
 
 
 def _seen(thing: Any) -> str:
