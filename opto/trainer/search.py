@@ -6,7 +6,7 @@ import math
 import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,8 +126,6 @@ class Search(Trainer):
         self.stopping = list(stopping)
         self.run: Run | None = None
 
-    # ---- the whole
-
     def train(
         self,
         guide: Any,
@@ -227,34 +225,40 @@ class Search(Trainer):
 
     def _loop(self, session: Session) -> Ending:
         """Steps until there is a reason to end, which is returned."""
-        run = self._run
-        rules = [*self.stopping, *planned(run)]
         try:
-            if run.counts.steps == 0:
-                session.begin(0)
-                self.begin()
-                self._commit(session)
-            while True:
-                reason = next((why for why in (rule.reached(run) for rule in rules) if why), None)
-                if reason is not None:
+            try:
+                ending = self._steps(session)
+            except Exhausted:
+                ending = Ending("all evaluations are used up")
+            if not ending.interrupted:
+                with suppress(Exhausted):
                     self.end()
-                    return Ending(reason)
-                if session.interrupts.requested:
-                    return Ending("interrupted", interrupted=True)
-                GRAPH.renumber(self._numbers)
-                run.random = random.Random(f"{run.plan.seed}/{run.counts.steps + 1}")
-                run.errors.clear()
-                run.said.clear()
-                session.begin(run.counts.steps + 1)
-                self.step()
-                run.counts.steps += 1
-                self._note_failures()
-                self._commit(session)
-        except Exhausted:
-            self.end()
-            return Ending("all evaluations are used up")
         except BudgetExceededError as error:
             return Ending(str(error))
+        return ending
+
+    def _steps(self, session: Session) -> Ending:
+        run = self._run
+        if run.counts.steps == 0:
+            session.begin(0)
+            self.begin()
+            self._commit(session)
+        while True:
+            reasons = (rule.reached(run) for rule in (*self.stopping, *planned(run)))
+            reason = next(filter(None, reasons), None)
+            if reason is not None:
+                return Ending(reason)
+            if session.interrupts.requested:
+                return Ending("interrupted", interrupted=True)
+            GRAPH.renumber(self._numbers)
+            run.random = random.Random(f"{run.plan.seed}/{run.counts.steps + 1}")
+            run.errors.clear()
+            run.said.clear()
+            session.begin(run.counts.steps + 1)
+            self.step()
+            run.counts.steps += 1
+            self._note_failures()
+            self._commit(session)
 
     def begin(self) -> None:
         """What is done before the first step; for subclasses. An acceptance with a `begin` is told to begin.
@@ -291,8 +295,6 @@ class Search(Trainer):
         evaluations = plan.batch_size + judged[0], parents * plan.batch_size + judged[1]
         return Workload(evaluations, (0, parents * plan.num_proposals), before)
 
-    # ---- internals
-
     @property
     def _run(self) -> Run:
         if self.run is None:
@@ -305,20 +307,17 @@ class Search(Trainer):
         session.save(run, self._about())
         run.archive.forget_changes()
         self._tell()
-        score = run.score(run.best)
-        if not math.isnan(score) and run.counts.steps:
+        if not math.isnan(score := run.score(run.best)) and run.counts.steps:
             self.logger.log("Best score", score, run.counts.steps, color="green")
 
     def _about(self) -> dict[str, Any]:
         states = {name: part.state_dict() for name, part in self._strategies().items()}
-        name = type(self).__name__
-        return {"algorithm": name, "numbers": self._numbers, "strategies": states, "seen": self._began}
+        about = {"algorithm": type(self).__name__, "strategies": states, "numbers": self._numbers}
+        return {**about, "seen": self._began}
 
     def _tell(self) -> None:
-        if not heard():
-            return
         run = self._run
-        status = {
+        state = {
             "step": run.counts.steps,
             "steps": run.plan.num_steps,
             "best": run.score(run.best),
@@ -329,7 +328,8 @@ class Search(Trainer):
             "tokens": run.usage.prompt_tokens + run.usage.completion_tokens,
             "note": run.best.verdict,
         }
-        tell("training", status)
+        if heard():
+            tell("training", state)
 
     def _note_failures(self) -> None:
         """Raise the last error of models that fail step after step."""

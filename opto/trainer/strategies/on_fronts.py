@@ -20,6 +20,9 @@ __all__ = ["OnFronts"]
 _LEAST = 5
 """On how many examples candidates are compared, at least."""
 
+_PUT_OFF = "no worse than its parent"
+"""How the verdict begins on a candidate whose validation was put off."""
+
 _PATIENCE = 3
 """After how many steps without a new accepted candidate the leading one is settled."""
 
@@ -135,7 +138,7 @@ class OnFronts(Comparing):
             if not left:
                 break
             if self.defer and self._holds_up(run, candidate):
-                run.archive.accept(candidate, f"no worse than its parent on {len(table)} of {len(every)} examples")
+                run.archive.accept(candidate, f"{_PUT_OFF} on {len(table)} of {len(every)} examples")
                 return
             why = self._hopeless(run, table, left)
             if why and not (self.kind != "objectives" and fronts.wins(candidate)):
@@ -179,7 +182,11 @@ class OnFronts(Comparing):
             Whether anything was evaluated.
         """
         leader = self._fronts(run).leader()
-        if leader is None or not self._left(run, leader):
+        if leader is None:
+            return False
+        if not self._left(run, leader):
+            if leader.verdict.startswith(_PUT_OFF):  # and since then feedback has paid for the rest
+                self._crown(run, leader)
             return False
         if not (last or self._is_time(run, leader)):
             return False

@@ -1,6 +1,7 @@
 """GEPA as a whole."""
 
 import itertools
+import random
 
 import pytest
 
@@ -49,6 +50,20 @@ def test_ends_with_the_leader_settled():
     assert outcome.score > outcome.start
     leader = outcome.archive.fronts("validate").leader()
     assert outcome.archive.fronts("validate").estimate(leader) <= outcome.score
+
+
+@pytest.mark.parametrize("budget", [123, 129, 132, 150])
+def test_evaluations_may_run_out_while_the_leader_is_settled(budget):
+    """Also where it takes repeated scores to settle it: the run ends with what it has."""
+    problem, draw = SearchProblem(seed=budget, validate=None), random.Random(budget)
+
+    def noisy(query, response, reference=None):
+        score, feedback = problem.guide(query, response)
+        return 0.9 * score + 0.1 * draw.random(), feedback
+
+    search = GEPA(problem.agent, problem.optimizer, 1, Silent(), max_repeats=2)
+    outcome = search.train(noisy, problem.train_dataset, max_evaluations=budget, confidence=0.9, score_range=(0, 1))
+    assert outcome.stopped == "all evaluations are used up"
 
 
 def test_fronts_over_objectives():

@@ -80,6 +80,16 @@ def test_no_lead_without_confidence(options):
     assert run.best is run.archive[0]
 
 
+def test_what_feedback_paid_for_is_settled():
+    """Where runs for feedback brought the scores that were put off, the leader is compared all the same."""
+    run = started(lambda values, place: values[0], confidence=0.9)
+    acceptance, made = OnFronts(), candidate(run, 1)
+    acceptance.judge(run, [made])
+    run.evaluate([made])
+    assert not acceptance.settle(run, last=True), "nothing is left to be paid for"
+    assert run.best is made
+
+
 def test_the_target_is_not_reached_on_a_few_examples():
     """A leader that has the target score on its first examples is scored on all of them before the run may end."""
     run = started(lambda values, place: float(values[0]), target_score=0.9)
