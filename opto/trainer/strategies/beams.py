@@ -9,6 +9,7 @@ from itertools import islice
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.plan import Plan
 from opto.trainer.run import Run
+from opto.trainer.strategies import checks
 from opto.trainer.strategies.acceptance import Comparing, drawn_places, unregressed
 from opto.trainer.strategies.parents import confidence_bounds
 from opto.trainer.strategies.verdicts import settled
@@ -27,7 +28,7 @@ class KeepBest(Comparing):
     """
 
     def __init__(self, k: int, *, places: int | None = None, max_repeats: int = 1) -> None:
-        self.k, self.places, self.max_repeats = _count("k", k), places, _count("max_repeats", max_repeats)
+        self.k, self.places, self.max_repeats = checks.count("k", k), places, checks.count("max_repeats", max_repeats)
 
     def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
         """Those of a step, the least and the most; see `Search.workload`."""
@@ -66,9 +67,8 @@ class Halving(Comparing):
     """
 
     def __init__(self, first: int = 4, *, eta: int = 2, max_repeats: int = 1) -> None:
-        if _count("eta", eta) < 2:
-            raise ValueError(f"eta must be an int >= 2, got {eta!r}.")
-        self.first, self.eta, self.max_repeats = _count("first", first), eta, _count("max_repeats", max_repeats)
+        self.first, self.eta = checks.count("first", first), checks.count("eta", eta, 2)
+        self.max_repeats = checks.count("max_repeats", max_repeats)
 
     def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:
         """The examples of a round hold those of the round before."""
@@ -113,10 +113,15 @@ class Bandit:
     def __init__(
         self, *, first: int = 4, rounds: int = 4, batch: int = 4, exploration: float = 1.0, capacity: int = 8
     ) -> None:
-        self.first, self.rounds, self.batch = _count("first", first), _count("rounds", rounds), _count("batch", batch)
-        if isinstance(exploration, bool) or not isinstance(exploration, (int, float)) or not exploration >= 0:
-            raise ValueError(f"exploration must be a number >= 0, got {exploration!r}.")
-        self.exploration, self.capacity = float(exploration), _count("capacity", capacity)
+        self.first, self.rounds, self.batch = (
+            checks.count("first", first),
+            checks.count("rounds", rounds),
+            checks.count("batch", batch),
+        )
+        self.exploration, self.capacity = (
+            checks.not_negative("exploration", exploration),
+            checks.count("capacity", capacity),
+        )
         self._spent_in = (0, 0)  # the run and its step, so that it is not done twice
 
     def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
@@ -177,9 +182,3 @@ def _shared_order(seed: int, count: int) -> Sequence[int]:
 def _beats(run: Run, candidate: ModuleCandidate, places: Sequence[int], max_repeats: int) -> bool:
     run.evaluate([run.best], places)
     return settled(run, candidate, run.best, places, max_repeats).better
-
-
-def _count(name: str, number: int) -> int:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ValueError(f"{name} must be an int >= 1, got {number!r}.")
-    return number

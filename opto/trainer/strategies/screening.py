@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.run import Run
 from opto.trainer.score_model import ScoreModel
+from opto.trainer.strategies import checks
 from opto.trainer.strategies.composed import Composed
 
 __all__ = ["Chain", "Distinct", "Everything", "Heuristic", "LearnedScreening", "Screening"]
@@ -119,10 +120,8 @@ class LearnedScreening:
     def __init__(self, threshold: float = 0.9, *, least: int = 10, most: int = 300) -> None:
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be a part, from 0 to 1, got {threshold!r}.")
-        for name, count in (("least", least), ("most", most)):
-            if isinstance(count, bool) or not isinstance(count, int) or count < 4:
-                raise ValueError(f"{name} must be an int >= 4, got {count!r}.")
-        self.threshold, self.least, self.most = threshold, least, most
+        self.threshold = threshold
+        self.least, self.most = checks.count("least", least, 4), checks.count("most", most, 4)
 
     def keep(self, run: Run, candidates: list[ModuleCandidate]) -> list[ModuleCandidate]:
         """Those that may be good; all of them while the model knows too little."""
