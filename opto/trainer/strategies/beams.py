@@ -113,15 +113,9 @@ class Bandit:
     def __init__(
         self, *, first: int = 4, rounds: int = 4, batch: int = 4, exploration: float = 1.0, capacity: int = 8
     ) -> None:
-        self.first, self.rounds, self.batch = (
-            checks.count("first", first),
-            checks.count("rounds", rounds),
-            checks.count("batch", batch),
-        )
-        self.exploration, self.capacity = (
-            checks.not_negative("exploration", exploration),
-            checks.count("capacity", capacity),
-        )
+        self.first, self.rounds = checks.count("first", first), checks.count("rounds", rounds)
+        self.batch, self.capacity = checks.count("batch", batch), checks.count("capacity", capacity)
+        self.exploration = checks.not_negative("exploration", exploration)
         self._spent_in = (0, 0)  # the run and its step, so that it is not done twice
 
     def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
