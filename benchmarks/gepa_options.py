@@ -38,17 +38,13 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "paper, all modules": ({**PAPER, "modules": "all"}, ORIGINAL),
     "1 proposal": ({}, SINGLE),
     "4 proposals": ({}, {"num_proposals": 4}),
-    "4 proposals, the best": ({"siblings": "best"}, {"num_proposals": 4}),
     "nothing put off": ({"defer": False}, {}),
     "first 0.25": ({"first": 0.25}, {}),
-    "patience of 1": ({"patience": 1}, {}),
-    "patience of 6": ({"patience": 6}, {}),
     "examples by epochs": ({"examples": "epochs"}, {}),
     "no merge": ({"merge": 0}, {}),
     "round robin": ({"modules": "round_robin"}, {}),
     "batch of 3": ({}, {"batch_size": 3}),
     "batch of 8": ({}, {"batch_size": 8}),
-    "no gate": ({"gate": False}, {}),
 }
 
 

@@ -14,7 +14,14 @@ from opto.trainer.pool.archive import Archive
 from opto.trainer.run import Run
 from opto.trainer.search import Search
 
-__all__ = ["Killed", "KilledAfter", "SearchSuite", "Silent", "told", "trained"]
+__all__ = ["FORGOTTEN", "UNLIKE", "Killed", "KilledAfter", "SearchSuite", "Silent", "told", "trained"]
+
+
+UNLIKE = (
+    "a second run with the same seed differs: draw from run.random only, and go by no clock, thread or global state"
+)
+FORGOTTEN = "a resumed run differs: derive what counts from run.archive, or have state_dict and load_state_dict for it"
+_OTHER_VALUES = "the program has other values than the best candidate: set them by run.replace_best, in no other way"
 
 
 class Silent:
@@ -77,15 +84,19 @@ class SearchSuite:
         first = self._trained(self.make_problem(), threads=1)
         random.seed(2)
         second = self._trained(self.make_problem(), threads=8)
-        assert told(first.archive) == told(second.archive)
-        assert (first.best.number, first.evaluations) == (second.best.number, second.evaluations)
+        assert told(first.archive) == told(second.archive), UNLIKE
+        assert (first.best.number, first.evaluations) == (second.best.number, second.evaluations), UNLIKE
 
     @pytest.mark.parametrize("budget", [1, 30, 77])
     def test_budget_is_never_passed(self, budget: int) -> None:
         """The program is run no more often than the plan allows, and what was run is counted."""
         problem = self.make_problem()
         outcome = self._trained(problem, max_evaluations=budget, num_steps=50)
-        assert problem.agent.runs.count <= outcome.evaluations <= budget
+        runs, counted = problem.agent.runs.count, outcome.evaluations
+        assert runs <= counted, (
+            f"of {runs} runs {counted} were counted: run the program by run.evaluate and run.roll_out"
+        )
+        assert counted <= budget, f"{counted} evaluations were bought of {budget}: do not catch Exhausted"
 
     def test_goes_on_where_it_was(self, tmp_path: Path) -> None:
         """A run whose process ended goes on with new objects, and ends as one that was left alone."""
@@ -93,16 +104,16 @@ class SearchSuite:
         with pytest.raises(Killed):
             self._trained(self.make_problem(), run_dir=tmp_path / "killed", killed_after=3)
         resumed = self._trained(self.make_problem(), run_dir=tmp_path / "killed", resume=True)
-        assert told(resumed.archive) == told(alone.archive)
-        assert resumed.best.number == alone.best.number
-        assert (resumed.steps, resumed.evaluations) == (alone.steps, alone.evaluations)
+        assert told(resumed.archive) == told(alone.archive), FORGOTTEN
+        assert resumed.best.number == alone.best.number, FORGOTTEN
+        assert (resumed.steps, resumed.evaluations) == (alone.steps, alone.evaluations), FORGOTTEN
 
     def test_program_has_the_best_values(self) -> None:
         """In the end the program has the values of the best candidate, which was accepted."""
         problem = self.make_problem()
         outcome = self._trained(problem)
-        assert {each: each.data for each in problem.optimizer.parameters} == outcome.best.update_dict
-        assert outcome.best.status == "accepted"
+        assert {each: each.data for each in problem.optimizer.parameters} == outcome.best.update_dict, _OTHER_VALUES
+        assert outcome.best.status == "accepted", "the best was not accepted: run.archive.accept, then run.replace_best"
 
     def test_program_has_the_best_values_after_an_error(self) -> None:
         """That holds, too, when the run ends in an error."""
@@ -112,8 +123,8 @@ class SearchSuite:
         search.stopping.append(KilledAfter(4))
         with pytest.raises(Killed):
             trained(search, problem, **self.plan)
-        assert search.run is not None
-        assert {each: each.data for each in problem.optimizer.parameters} == search.run.best.update_dict
+        assert search.run is not None, "train did not set `run`: call super().train"
+        assert {each: each.data for each in problem.optimizer.parameters} == search.run.best.update_dict, _OTHER_VALUES
 
     def test_every_candidate_has_a_verdict(self) -> None:
         """Each candidate of a run that was not cut short was accepted or rejected for a reason, and has an origin."""
@@ -121,7 +132,8 @@ class SearchSuite:
             assert each.status in ("accepted", "rejected"), f"candidate {each.number} was left {each.status}"
             assert each.verdict, f"candidate {each.number} was {each.status} without a word"
             assert each.reason, f"nobody says why candidate {each.number} was proposed"
-            assert all(parent.number < each.number for parent in each.parents)
+            older = all(parent.number < each.number for parent in each.parents)
+            assert older, f"candidate {each.number} is older than a parent: make candidates by run.new"
 
     def test_works_for_a_program_that_cannot_be_copied(self) -> None:
         """A program that reads its parameters from around it is searched as well."""
@@ -129,8 +141,10 @@ class SearchSuite:
             pytest.skip("this algorithm does not promise it")
         problem = self.make_problem(copyable=False)
         outcome = self._trained(problem)
-        assert len(outcome.archive) > 1
-        assert {each: each.data for each in problem.optimizer.parameters} == outcome.best.update_dict
+        assert len(outcome.archive) > 1, (
+            "nothing was proposed: use one stage at a time where run.stages.copyable is False"
+        )
+        assert {each: each.data for each in problem.optimizer.parameters} == outcome.best.update_dict, _OTHER_VALUES
 
 
 def trained(search: Search, problem: Any, **options: Any) -> Outcome:

@@ -11,7 +11,7 @@ import pytest
 
 from opto.runs import codec
 from opto.testing.search_problem import SearchProblem
-from opto.testing.search_suite import Killed, KilledAfter, Silent, told, trained
+from opto.testing.search_suite import FORGOTTEN, UNLIKE, Killed, KilledAfter, Silent, told, trained
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.outcomes import Outcome
 from opto.trainer.run import Run
@@ -76,7 +76,7 @@ class StrategySuite:
         random.seed(1)
         first = self._trained()
         random.seed(2)
-        assert told(first.archive) == told(self._trained().archive)
+        assert told(first.archive) == told(self._trained().archive), UNLIKE
 
     def test_goes_on_where_it_was(self, tmp_path: Path) -> None:
         """A run whose process ended goes on with a new strategy, and ends as one that was left alone."""
@@ -84,25 +84,28 @@ class StrategySuite:
         with pytest.raises(Killed):
             self._trained(run_dir=tmp_path / "killed", killed_after=self.killed_after)
         resumed = self._trained(run_dir=tmp_path / "killed", resume=True)
-        assert told(resumed.archive) == told(alone.archive)
+        assert told(resumed.archive) == told(alone.archive), FORGOTTEN
 
     def test_budget_is_never_passed(self) -> None:
         """The program is run no more often than the plan allows."""
         for budget in (0, 7, 40):
             outcome = self._trained(max_evaluations=budget)
-            assert outcome.evaluations <= budget
+            assert outcome.evaluations <= budget, (
+                "run the program by run.evaluate and run.roll_out only: they keep count"
+            )
 
     def test_state_is_plain_data(self) -> None:
         """A strategy with a state gives it as data that can be written, and takes it back."""
         strategy = self.make()
         if not hasattr(strategy, "state_dict"):
-            assert not hasattr(strategy, "load_state_dict"), "it takes a state and gives none"
+            assert not hasattr(strategy, "load_state_dict"), "it takes a state and gives none: add state_dict"
             return
         state = strategy.state_dict()
-        assert codec.loads(codec.dumps(state, kind="state"), kind="state") == state
+        read = codec.loads(codec.dumps(state, kind="state"), kind="state")
+        assert read == state, "state_dict is not read as it was written: it must be plain data, with texts for keys"
         again = self.make()
         again.load_state_dict(state)
-        assert again.state_dict() == state
+        assert again.state_dict() == state, "load_state_dict does not take over all that state_dict gives"
 
 
 class _Watched:
@@ -137,13 +140,15 @@ class ParentSelectorSuite(StrategySuite):
 
         def check(run: Run, args: Any, picked: list[ModuleCandidate], paid: int) -> None:
             calls.append(len(picked))
-            assert picked, "no parent was picked"
-            assert all(each.status == "accepted" for each in picked), "a parent was not accepted"
+            assert picked, "no parent was picked: fall back to [run.best]"
+            assert all(each.status == "accepted" for each in picked), (
+                "a parent was rejected: pick of run.archive.accepted"
+            )
             assert len({each.number for each in picked}) == len(picked), "a parent was picked twice"
-            assert paid == 0, "picking parents cost evaluations"
+            assert paid == 0, "picking parents cost evaluations: go by the scores that candidates have"
 
         self._trained(check)
-        assert len(calls) == self.plan["num_steps"]
+        assert len(calls) == self.plan["num_steps"], f"{self.method} was called {len(calls)} times in as many steps"
 
 
 class ExampleSelectorSuite(StrategySuite):
@@ -155,9 +160,11 @@ class ExampleSelectorSuite(StrategySuite):
         """It picks at least one place, and runs nothing for it."""
 
         def check(run: Run, args: Any, places: list[int], paid: int) -> None:
-            assert len(places) >= 1, "no example was picked"
-            assert all(type(place) is int and 0 <= place < len(run.data.train) for place in places), places
-            assert paid == 0, "picking examples cost evaluations"
+            count = len(run.data.train)
+            assert len(places) >= 1, "no example was picked: fall back to those of run.loader"
+            wrong = [place for place in places if type(place) is not int or not 0 <= place < count]
+            assert not wrong, f"places of training examples are ints from 0 to {count - 1}, it picked {wrong[0]!r}"
+            assert paid == 0, "picking examples cost evaluations: go by the scores that candidates have"
 
         self._trained(check)
 
@@ -176,12 +183,17 @@ class ProposerSuite(StrategySuite):
 
         def check(run: Run, args: Any, made: list[ModuleCandidate], paid: int) -> None:
             for each in made:
-                assert run.archive[each.number] is each, "candidates are made by run.new"
-                assert each.status == "proposed", "a proposer does not judge"
-                assert each.parents, "a candidate has no parent"
-                assert all(run.archive[parent.number] is parent for parent in each.parents)
-                assert each.reason, "a candidate has no reason"
-                assert each.step == run.counts.steps + 1
+                assert run.archive[each.number] is each, "a candidate is not in the archive: make it by run.new"
+                assert each.status == "proposed", (
+                    f"a proposer does not judge, and candidate {each.number} is {each.status}"
+                )
+                assert each.parents, "a candidate has no parent: give run.new those that it was made from"
+                known = all(run.archive[parent.number] is parent for parent in each.parents)
+                assert known, "a parent is not in the archive: make new ones from candidates of this run only"
+                assert each.reason, "a candidate has no reason: say in run.new(reason=...) why it was proposed"
+                assert each.step == run.counts.steps + 1, (
+                    "it proposed a candidate of an earlier step again: make it anew"
+                )
 
         self._trained(check)
 
@@ -197,14 +209,17 @@ class ScreeningSuite(StrategySuite):
         def check(run: Run, args: Sequence[Any], kept: list[ModuleCandidate], paid: int) -> None:
             given = [each.number for each in args[0]]
             numbers = [each.number for each in kept]
-            assert [number for number in given if number in numbers] == numbers, "it keeps what it was given, in order"
+            ordered = [number for number in given if number in numbers]
+            assert ordered == numbers, f"of candidates {given} it kept {numbers}: return some of them, in their order"
             for each in args[0]:
                 if each.number not in numbers:
-                    assert each.status == "rejected", f"candidate {each.number} is neither kept nor rejected"
-                    assert each.verdict, f"candidate {each.number} was rejected without a word"
+                    assert each.status == "rejected", f"candidate {each.number} is not kept: call run.archive.reject"
+                    assert each.verdict, f"candidate {each.number} was rejected without a word: give a verdict"
                 else:
-                    assert each.status == "proposed", "screening does not accept"
-            assert paid == 0, "screening cost evaluations"
+                    assert each.status == "proposed", (
+                        f"candidate {each.number} was kept, and is {each.status}: do not judge it"
+                    )
+            assert paid == 0, "screening cost evaluations: it is to save them"
 
         self._trained(check, num_proposals=3)
 
@@ -212,7 +227,7 @@ class ScreeningSuite(StrategySuite):
         """Without candidates there is nothing to keep."""
 
         def check(run: Run, args: Any, kept: list[ModuleCandidate], paid: int) -> None:
-            assert self.make().keep(run, []) == []
+            assert self.make().keep(run, []) == [], "of no candidates none can be kept: return []"
 
         self._trained(check, num_steps=1)
 
@@ -227,11 +242,14 @@ class AcceptanceSuite(StrategySuite):
 
         def check(run: Run, args: Sequence[Any], result: None, paid: int) -> None:
             for each in args[0]:
-                assert each.status in ("accepted", "rejected"), f"candidate {each.number} was not judged"
-                assert each.verdict, f"candidate {each.number} was {each.status} without a word"
+                judged = each.status in ("accepted", "rejected")
+                assert judged, f"candidate {each.number} was not judged: call run.archive.accept or reject for each"
+                assert each.verdict, f"candidate {each.number} was {each.status} without a word: give a verdict"
                 listed = any(other is each for other in run.archive.accepted)
-            assert listed == (each.status == "accepted"), "candidates are judged by run.archive"
-            assert run.best.status == "accepted", "the best candidate was not accepted"
+                assert listed == (each.status == "accepted"), (
+                    "a status was set by hand: call run.archive.accept or reject"
+                )
+            assert run.best.status == "accepted", "the best candidate was not accepted: do so before run.replace_best"
 
         self._trained(check)
 
@@ -242,7 +260,8 @@ class AcceptanceSuite(StrategySuite):
             first, best = run.archive[0].table(run.validation), run.best.table(run.validation)
             for place in run.plan.pinned:
                 if place in first and place in best:
-                    assert best.mean_at(place) >= first.mean_at(place), f"the best is worse at pinned example {place}"
+                    kept = best.mean_at(place) >= first.mean_at(place)
+                    assert kept, f"the best is worse at pinned example {place}: leave out what `unregressed` leaves out"
 
         self._trained(check, pinned=tuple(range(12)))
 
@@ -266,9 +285,9 @@ class StoppingSuite(StrategySuite):
         def check(run: Run, args: Any, why: Any, paid: int) -> None:
             said.append(why)
             assert why is None or (isinstance(why, str) and why), f"expected a text or None, got {why!r}"
-            assert paid == 0, "a stopping rule cost evaluations"
+            assert paid == 0, "a stopping rule cost evaluations: go by the scores that candidates have"
 
         outcome = self._trained(check)
-        assert all(why is None for why in said[:-1])
+        assert all(why is None for why in said[:-1]), "it was asked again after it had given a reason"
         if said[-1] is not None:
-            assert outcome.stopped == said[-1]
+            assert outcome.stopped == said[-1], f"it said {said[-1]!r}, and the run ended for {outcome.stopped!r}"

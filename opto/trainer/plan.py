@@ -1,4 +1,4 @@
-"""What a training run is to do: how far it goes, on which examples, with which scores."""
+"""What a training run is to do: how far it goes, on which examples, with which scores; and how much that is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from opto.optimizers.options import checked_count
 from opto.trainer.objectives import ObjectiveConfig, Score
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "Workload"]
 
 _LEAKS = ("report", "reject", "ignore")
 
@@ -124,6 +124,15 @@ class Plan:
         """`num_epochs`, or 1 where nothing limits the run."""
         limits = (self.num_steps, self.max_evaluations, self.target_score, self.patience)
         return 1 if self.num_epochs is None and all(each is None for each in limits) else self.num_epochs
+
+
+@dataclass(frozen=True)
+class Workload:
+    """How much a run will do: evaluations and proposals of a step, from to, and evaluations before the first one."""
+
+    evaluations: tuple[float, float]
+    proposals: tuple[float, float]
+    before: float
 
 
 def _number(name: str, value: Any) -> float:

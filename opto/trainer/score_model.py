@@ -29,7 +29,7 @@ class ScoreModel:
     Attributes:
         error: the root of the mean squared error of predictions of scores that were left out.
         chance: what it is for the mean of the others as a prediction.
-        lowest: the lowest of the scores.
+        lowest: the lowest of the scores, as it fits them: without the luck that noise brings.
         highest: the highest.
     """
 
@@ -38,7 +38,6 @@ class ScoreModel:
 
         self._rows, found = _features(values), np.asarray(scores, dtype=float)
         self._mean = float(found.mean())
-        self.lowest, self.highest = float(found.min()), float(found.max())
         count = len(found)
         apart = found - self._mean
         self.chance = float(np.sqrt(((apart * count / (count - 1)) ** 2).mean()))
@@ -57,6 +56,8 @@ class ScoreModel:
             error = float(np.sqrt((left_out**2).mean()))
             if error < self.error:
                 self.error, self._weights = error, solved
+        fitted = kernel @ self._weights + self._mean
+        self.lowest, self.highest = float(fitted.min()), float(fitted.max())
 
     @property
     def skilled(self) -> bool:

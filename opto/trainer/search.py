@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import os
 import random
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,13 @@ from opto.optimizers import Optimizer
 from opto.runs import heard, tell
 from opto.trace.modules import Module
 from opto.trace.registry import GRAPH
-from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.data import Data
 from opto.trainer.fingerprints.walk import fingerprint
 from opto.trainer.guides.functions import as_guide
 from opto.trainer.interrupts import Interrupts
 from opto.trainer.loggers import BaseLogger
 from opto.trainer.outcomes import Outcome
-from opto.trainer.plan import Plan
+from opto.trainer.plan import Plan, Workload
 from opto.trainer.results import ResultCache
 from opto.trainer.rollouts import Evaluator
 from opto.trainer.run import Exhausted, Run
@@ -55,15 +54,6 @@ class Ending:
     interrupted: bool = False
 
 
-@dataclass(frozen=True)
-class Workload:
-    """How much a run will do: evaluations and proposals of a step, from to, and evaluations before the first one."""
-
-    evaluations: tuple[float, float]
-    proposals: tuple[float, float]
-    before: float
-
-
 class Search(Trainer):
     """Searches for better values of a program's parameters.
 
@@ -93,10 +83,13 @@ class Search(Trainer):
 
     Attributes:
         run: the run under way, or the last one; None before the first.
+        defaults: options of `train` that a subclass has other defaults for.
 
     Raises:
         TypeError: `agent` is no `Module`, or `optimizer` no `Optimizer`.
     """
+
+    defaults: Mapping[str, Any] = {}
 
     def __init__(  # noqa: PLR0913  # a strategy for each part of a step
         self,
@@ -123,8 +116,6 @@ class Search(Trainer):
         self.acceptance: Acceptance = acceptance or OnValidation()
         self.stopping = list(stopping)
         self.run: Run | None = None
-
-    # ---- the whole
 
     def train(
         self,
@@ -175,10 +166,15 @@ class Search(Trainer):
         if unknown:
             raise TypeError(f"{type(self).__name__}.train has no option {unknown[0]!r}: see opto.trainer.plan.Plan.")
         around = Surroundings(**{name: value for name, value in options.items() if name in where})
-        plan = Plan(**{name: value for name, value in options.items() if name not in where})
+        plan = self.planned(options)
         data = Data.of(train_dataset, validate_dataset, test_dataset)
         with self._running(as_guide(guide), data, plan, around) as session:
             return session.known or self._finish(self._loop(session), session)
+
+    @classmethod
+    def planned(cls, options: Mapping[str, Any]) -> Plan:
+        """How far a run with these options of `train` goes."""
+        return Plan(**{name: value for name, value in {**cls.defaults, **options}.items() if name in Plan.names()})
 
     @classmethod
     def option_names(cls) -> set[str]:
@@ -222,40 +218,48 @@ class Search(Trainer):
 
     def _loop(self, session: Session) -> Ending:
         """Steps until there is a reason to end, which is returned."""
-        run = self._run
-        rules = [*self.stopping, *planned(run)]
         try:
-            if run.counts.steps == 0:
-                session.begin(0)
-                self.begin()
-                self._commit(session)
-            while True:
-                reason = next((why for why in (rule.reached(run) for rule in rules) if why), None)
-                if reason is not None:
+            try:
+                ending = self._steps(session)
+            except Exhausted:
+                ending = Ending("all evaluations are used up")
+            if not ending.interrupted:
+                with suppress(Exhausted):
                     self.end()
-                    return Ending(reason)
-                if session.interrupts.requested:
-                    return Ending("interrupted", interrupted=True)
-                GRAPH.renumber(self._numbers)
-                run.random = random.Random(f"{run.plan.seed}/{run.counts.steps + 1}")
-                run.errors.clear()
-                run.said.clear()
-                session.begin(run.counts.steps + 1)
-                self.step()
-                run.counts.steps += 1
-                self._note_failures()
-                self._commit(session)
-        except Exhausted:
-            self.end()
-            return Ending("all evaluations are used up")
         except BudgetExceededError as error:
             return Ending(str(error))
+        return ending
+
+    def _steps(self, session: Session) -> Ending:
+        run = self._run
+        if run.counts.steps == 0:
+            session.begin(0)
+            self.begin()
+            self._commit(session)
+        while True:
+            reasons = (rule.reached(run) for rule in (*self.stopping, *planned(run)))
+            reason = next(filter(None, reasons), None)
+            if reason is not None:
+                return Ending(reason)
+            if session.interrupts.requested:
+                return Ending("interrupted", interrupted=True)
+            GRAPH.renumber(self._numbers)
+            run.random = random.Random(f"{run.plan.seed}/{run.counts.steps + 1}")
+            run.errors.clear()
+            run.said.clear()
+            session.begin(run.counts.steps + 1)
+            self.step()
+            run.counts.steps += 1
+            self._note_failures()
+            self._commit(session)
 
     def begin(self) -> None:
-        """What is done before the first step; for subclasses, which may evaluate the initial values, for example.
+        """What is done before the first step; for subclasses. An acceptance with a `begin` is told to begin.
 
         A run that is gone on with before its first step was completed begins once more.
         """
+        if hasattr(self.acceptance, "begin"):
+            self.acceptance.begin(self._run)
 
     def end(self) -> None:
         """What is done when there is a reason to end; for subclasses, which may evaluate what they put off."""
@@ -278,13 +282,11 @@ class Search(Trainer):
             plan: how far it goes.
             compared: how many examples candidates are compared on.
         """
-        judging = getattr(self.acceptance, "evaluations", None)
+        judging, counted = (getattr(self.acceptance, name, None) for name in ("evaluations", "counted"))
         judged = judging(plan, compared) if judging is not None else (0, (1 + plan.num_proposals) * compared)
-        feedback = plan.batch_size
-        before = compared if type(self).begin is not Search.begin else 0
-        return Workload((feedback + judged[0], feedback + judged[1]), (0, plan.num_proposals), before)
-
-    # ---- internals
+        parents, before = getattr(self.parents, "k", 1), 0 if counted is None else counted(compared)
+        evaluations = plan.batch_size + judged[0], parents * plan.batch_size + judged[1]
+        return Workload(evaluations, (0, parents * plan.num_proposals), before)
 
     @property
     def _run(self) -> Run:
@@ -298,21 +300,17 @@ class Search(Trainer):
         session.save(run, self._about())
         run.archive.forget_changes()
         self._tell()
-        score = run.score(run.best)
-        if not math.isnan(score) and run.counts.steps:
+        if not math.isnan(score := run.score(run.best)) and run.counts.steps:
             self.logger.log("Best score", score, run.counts.steps, color="green")
 
     def _about(self) -> dict[str, Any]:
-        name = type(self).__name__
-        return {"algorithm": name, "numbers": self._numbers, "strategies": self._strategy_states(), "seen": self._began}
+        states = {name: part.state_dict() for name, part in self._strategies().items()}
+        about = {"algorithm": type(self).__name__, "strategies": states, "numbers": self._numbers}
+        return {**about, "seen": self._began}
 
     def _tell(self) -> None:
-        if heard():
-            tell("training", self._status())
-
-    def _status(self) -> dict[str, Any]:
         run = self._run
-        return {
+        state = {
             "step": run.counts.steps,
             "steps": run.plan.num_steps,
             "best": run.score(run.best),
@@ -323,11 +321,13 @@ class Search(Trainer):
             "tokens": run.usage.prompt_tokens + run.usage.completion_tokens,
             "event": run.best.verdict,
         }
+        if heard():
+            tell("training", state)
 
     def _note_failures(self) -> None:
         """Raise the last error of models that fail step after step."""
         run = self._run
-        failed = bool(run.errors) and not any(each.step == run.counts.steps for each in _latest(run))
+        failed = bool(run.errors) and run.archive[len(run.archive) - 1].step != run.counts.steps
         run.counts.failures = run.counts.failures + 1 if failed else 0
         if run.counts.failures >= _PATIENCE_WITH_MODELS:
             raise run.errors[-1]
@@ -369,9 +369,6 @@ class Search(Trainer):
         parts = {name: getattr(self, name) for name in ("parents", "examples", "proposer", "screening", "acceptance")}
         return {name: part for name, part in parts.items() if hasattr(part, "state_dict")}
 
-    def _strategy_states(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self._strategies().items()}
-
     # ---- what a program is called in the keys of results
 
     def _identified(self) -> str:
@@ -385,10 +382,6 @@ class Search(Trainer):
             if run.stages[place].module is thing:
                 return f"{self._program} {run.in_place(place).key}"
         return _seen(thing)
-
-
-def _latest(run: Run) -> list[ModuleCandidate]:
-    return [run.archive[number] for number in range(max(0, len(run.archive) - 100), len(run.archive))]
 
 
 def _seen(thing: Any) -> str:

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from opto.optimizers import Optimizer
-from opto.trace.modules import Module
 from opto.trainer.algorithms.priority_search import PrioritySearch
-from opto.trainer.loggers import BaseLogger
 from opto.trainer.outcomes import Outcome
-from opto.trainer.plan import Plan
-from opto.trainer.search import Search, Workload
-from opto.trainer.strategies.acceptance import drawn_places
+from opto.trainer.search import Search
 from opto.trainer.strategies.beams import Bandit, KeepBest
 from opto.trainer.strategies.parents import UCB, TopK
 from opto.trainer.strategies.screening import Distinct
@@ -26,47 +21,18 @@ class Beam(Search):
     al., arXiv 2305.03495), with the mean on validation examples as the score.
 
     Args:
-        agent: as for `Search`.
-        optimizer: as for `Search`.
-        num_threads: as for `Search`.
-        logger: as for `Search`.
+        *args: as for `Search`.
         width: how many candidates are kept.
         validation: on how many validation examples they are compared, drawn anew for each step; None for all.
         max_repeats: see `KeepBest`.
+        **parts: as for `Search`.
     """
 
     def __init__(
-        self,
-        agent: Module,
-        optimizer: Optimizer,
-        num_threads: int | None = None,
-        logger: BaseLogger | None = None,
-        *,
-        width: int = 3,
-        validation: int | None = None,
-        max_repeats: int = 1,
+        self, *args: Any, width: int = 3, validation: int | None = None, max_repeats: int = 1, **parts: Any
     ) -> None:
-        self.width, self.validation = width, validation
-        super().__init__(
-            agent,
-            optimizer,
-            num_threads,
-            logger,
-            parents=TopK(width),
-            screening=Distinct(),
-            acceptance=KeepBest(width, places=validation, max_repeats=max_repeats),
-        )
-
-    def workload(self, plan: Plan, compared: int) -> Workload:
-        """As in `Search`, with as many parents as the beam is wide."""
-        work, width = super().workload(plan, compared), self.width
-        most = work.evaluations[1] + (width - 1) * plan.batch_size
-        before = work.before if self.validation is None else min(self.validation, compared)
-        return Workload((work.evaluations[0], most), (0, width * plan.num_proposals), before)
-
-    def begin(self) -> None:
-        """Score the initial values, on as many validation examples as candidates are compared on in a step."""
-        self._run.evaluate([self._run.best], drawn_places(self._run, self.validation))
+        keeping = KeepBest(width, places=validation, max_repeats=max_repeats)
+        super().__init__(*args, parents=TopK(width), screening=Distinct(), acceptance=keeping, **parts)
 
 
 class UCBSearch(Search):
@@ -77,40 +43,28 @@ class UCBSearch(Search):
     suits many validation examples: no candidate is scored on all of them before it has a good chance to be the best.
 
     Args:
-        agent: as for `Search`.
-        optimizer: as for `Search`.
-        num_threads: as for `Search`.
-        logger: as for `Search`.
+        *args: as for `Search`.
         exploration: how much what is not known counts, in units of the spread of scores.
         first: on how many validation examples a new candidate is scored.
         rounds: how often in a step further examples are bought.
         batch: how many at a time.
         capacity: among how many candidates they are spent.
+        **parts: as for `Search`.
     """
 
-    def __init__(  # noqa: PLR0913  # the options of a bandit
+    def __init__(  # the options of a bandit
         self,
-        agent: Module,
-        optimizer: Optimizer,
-        num_threads: int | None = None,
-        logger: BaseLogger | None = None,
-        *,
+        *args: Any,
         exploration: float = 0.5,
         first: int = 4,
         rounds: int = 4,
         batch: int = 4,
         capacity: int = 8,
+        **parts: Any,
     ) -> None:
         self._bandit = Bandit(first=first, rounds=rounds, batch=batch, exploration=exploration, capacity=capacity)
-        super().__init__(
-            agent,
-            optimizer,
-            num_threads,
-            logger,
-            parents=UCB(exploration=exploration),
-            screening=Distinct(),
-            acceptance=self._bandit,
-        )
+        picking = UCB(exploration=exploration)
+        super().__init__(*args, parents=picking, screening=Distinct(), acceptance=self._bandit, **parts)
 
     def step(self) -> None:
         """As in `Search`; further scores are also bought in steps that bring no candidate."""

@@ -6,12 +6,10 @@ import random
 from typing import Any
 
 from opto.optimizers.few_shot import FewShot
-from opto.trace.modules import Module
 from opto.trainer.datasets import as_dataset
-from opto.trainer.loggers import BaseLogger
 from opto.trainer.outcomes import Outcome
-from opto.trainer.plan import Plan
-from opto.trainer.search import Search, Workload
+from opto.trainer.plan import Plan, Workload
+from opto.trainer.search import Search
 from opto.trainer.strategies.beams import Halving
 from opto.trainer.strategies.demonstrations import Demonstrations
 from opto.trainer.strategies.screening import Distinct
@@ -30,42 +28,23 @@ class FewShotSearch(Search):
     judged on would tell it the answer. Labelled examples given to the optimizer are yours to keep apart.
 
     Args:
-        agent: as for `Search`.
-        optimizer: a `FewShot` without a function `score`: it keeps the pool.
-        num_threads: as for `Search`.
-        logger: as for `Search`.
+        *args: as for `Search`; the optimizer is a `FewShot` without a function `score`: it keeps the pool.
         sets: how many sets compete in a step.
         first: on how many validation examples they begin.
+        **parts: as for `Search`.
 
     Raises:
         TypeError: the optimizer is no `FewShot`.
         ValueError: it has a function `score`, which would not be used.
     """
 
-    def __init__(
-        self,
-        agent: Module,
-        optimizer: FewShot,
-        num_threads: int | None = None,
-        logger: BaseLogger | None = None,
-        *,
-        sets: int = 4,
-        first: int = 4,
-    ) -> None:
-        if not isinstance(optimizer, FewShot):
-            raise TypeError(f"optimizer must be a FewShot, got {optimizer!r}.")
-        if optimizer.score is not None:
+    def __init__(self, *args: Any, sets: int = 4, first: int = 4, **parts: Any) -> None:
+        self.sets, proposer = sets, Demonstrations(sets)
+        super().__init__(*args, proposer=proposer, screening=Distinct(), acceptance=Halving(first), **parts)
+        if not isinstance(self.optimizer, FewShot):
+            raise TypeError(f"optimizer must be a FewShot, got {self.optimizer!r}.")
+        if self.optimizer.score is not None:
             raise ValueError("optimizer must be a FewShot without score=: the guide judges.")
-        self.sets = sets
-        super().__init__(
-            agent,
-            optimizer,
-            num_threads,
-            logger,
-            proposer=Demonstrations(sets),
-            screening=Distinct(),
-            acceptance=Halving(first),
-        )
 
     def train(self, guide: Any, train_dataset: Any, *, validate_dataset: Any = None, **options: Any) -> Outcome:
         """As in `Search`; without validation examples, half of the training examples are set aside.
@@ -80,10 +59,6 @@ class FewShotSearch(Search):
     def workload(self, plan: Plan, compared: int) -> Workload:
         """As in `Search`; no proposal asks a model."""
         return Workload((plan.batch_size, plan.batch_size + self.sets * compared), (0, 0), compared)
-
-    def begin(self) -> None:
-        """Score the initial values."""
-        self._run.evaluate([self._run.best], None)
 
 
 def _halves(dataset: Any, seed: int) -> tuple[list[Any], list[Any]]:

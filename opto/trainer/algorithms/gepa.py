@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from opto.optimizers import Optimizer
-from opto.trace.modules import Module
-from opto.trainer.loggers import BaseLogger
-from opto.trainer.outcomes import Outcome
-from opto.trainer.plan import Plan
-from opto.trainer.search import Search, Workload
-from opto.trainer.strategies.examples import Errors, ExampleSelector, Minibatch
+from opto.trainer.search import Search
+from opto.trainer.strategies.examples import Errors, Minibatch
 from opto.trainer.strategies.on_fronts import OnFronts
 from opto.trainer.strategies.parents import ParetoParents
 from opto.trainer.strategies.proposers import FirstOf, Merge, Proposer, Reflection
@@ -34,57 +28,46 @@ class GEPA(Search):
     clearly no improvement, and no values are evaluated twice.
 
     Args:
-        agent: as for `Search`.
-        optimizer: as for `Search`.
-        num_threads: as for `Search`.
-        logger: as for `Search`.
+        *args: as for `Search`.
         merge: how many merges are tried in a run, at most; 0 for none.
         modules: which parameters a step may change: "all", or one after the other in "round_robin".
         examples: which examples feedback is about: "errors", or "epochs" (shuffled minibatches, as in the paper).
         kind: what there is a front for, see `ParetoParents`.
+        first: see `OnFronts`, as `defer` and `max_repeats`.
+        defer: whether validation is put off.
+        max_repeats: how often scores are bought, at most, where they are noisy.
         screening: which candidates to run at all, besides those whose values are known already.
-        **acceptance: options of `OnFronts`: `finalists`, `first`, `giving_up`, `subsample`, `max_repeats`...
+        **parts: as for `Search`.
     """
 
-    def __init__(  # noqa: PLR0913  # a choice for each part of a step
+    defaults = {"num_proposals": 2}  # a second one costs no rollout of the parent
+
+    def __init__(  # a choice for each part of a step
         self,
-        agent: Module,
-        optimizer: Optimizer,
-        num_threads: int | None = None,
-        logger: BaseLogger | None = None,
-        *,
+        *args: Any,
         merge: int = 5,
         modules: str = "all",
         examples: str = "errors",
         kind: str = "examples",
+        first: float = 0.1,
+        defer: bool = True,
+        max_repeats: int = 1,
         screening: Screening | None = None,
-        **acceptance: Any,
+        **parts: Any,
     ) -> None:
         if examples not in ("errors", "epochs"):
             raise ValueError(f"examples must be 'errors' or 'epochs', got {examples!r}.")
-        selector: ExampleSelector = Errors() if examples == "errors" else Minibatch()
         reflection: Proposer = Reflection(modules=modules)
-        self._on_fronts = OnFronts(kind=kind, **acceptance)
+        self._on_fronts = OnFronts(first=first, defer=defer, kind=kind, max_repeats=max_repeats)
         super().__init__(
-            agent,
-            optimizer,
-            num_threads,
-            logger,
+            *args,
             parents=ParetoParents(kind=kind),
-            examples=selector,
+            examples=Errors() if examples == "errors" else Minibatch(),
             proposer=FirstOf(Merge(most=merge), reflection) if merge else reflection,
             screening=Distinct() if screening is None else Chain(Distinct(), screening),
             acceptance=self._on_fronts,
+            **parts,
         )
-
-    def train(self, guide: Any, train_dataset: Any, **options: Any) -> Outcome:
-        """As in `Search`, with `num_proposals=2` by default: a second one costs no rollout of the parent."""
-        options.setdefault("num_proposals", 2)
-        return super().train(guide, train_dataset, **options)
-
-    def workload(self, plan: Plan, compared: int) -> Workload:
-        """As in `Search`."""
-        return super().workload(replace(plan, num_proposals=max(2, plan.num_proposals)), compared)
 
     def step(self) -> None:
         """Settle what was put off, if it is time; otherwise a step as in `Search`."""
@@ -95,7 +78,3 @@ class GEPA(Search):
         """Settle the leading candidate."""
         while self._on_fronts.settle(self._run, last=True):
             pass
-
-    def begin(self) -> None:
-        """Score the initial values."""
-        self._run.evaluate([self._run.best], None)

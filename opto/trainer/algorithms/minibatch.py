@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from opto.optimizers import Optimizer
-from opto.trace.modules import Module
-from opto.trainer.loggers import BaseLogger
+from typing import Any
+
 from opto.trainer.search import Search
-from opto.trainer.strategies.acceptance import Always, OnValidation, drawn_places
-from opto.trainer.strategies.parents import Best, Latest
+from opto.trainer.strategies.acceptance import Always, OnValidation
+from opto.trainer.strategies.parents import Latest
 
 __all__ = ["BasicSearch", "Minibatch"]
 
@@ -19,36 +18,18 @@ class Minibatch(Search):
     validated: the last candidate is the result.
     """
 
-    def __init__(
-        self, agent: Module, optimizer: Optimizer, num_threads: int | None = None, logger: BaseLogger | None = None
-    ) -> None:
-        super().__init__(agent, optimizer, num_threads, logger, parents=Latest(), acceptance=Always())
+    def __init__(self, *args: Any, **parts: Any) -> None:
+        super().__init__(*args, parents=Latest(), acceptance=Always(), **parts)
 
 
 class BasicSearch(Search):
     """Steps of the optimizer, each kept only if it is better on the validation examples: hill climbing.
 
     Args:
-        agent: as for `Search`.
-        optimizer: as for `Search`.
-        num_threads: as for `Search`.
-        logger: as for `Search`.
+        *args: as for `Search`.
         validation: on how many validation examples candidates are compared, drawn anew for each step; None for all.
+        **parts: as for `Search`.
     """
 
-    def __init__(
-        self,
-        agent: Module,
-        optimizer: Optimizer,
-        num_threads: int | None = None,
-        logger: BaseLogger | None = None,
-        *,
-        validation: int | None = None,
-    ) -> None:
-        self._validation = validation
-        super().__init__(agent, optimizer, num_threads, logger, parents=Best(), acceptance=OnValidation(validation))
-
-    def begin(self) -> None:
-        """Score the initial values, on as many examples as in a step."""
-        run = self._run
-        run.evaluate([run.best], drawn_places(run, self._validation))
+    def __init__(self, *args: Any, validation: int | None = None, **parts: Any) -> None:
+        super().__init__(*args, acceptance=OnValidation(validation), **parts)

@@ -40,7 +40,7 @@ def estimated(made: Assembled, trials: int) -> Estimate:
     """
     if not isinstance(made.algorithm, Search):
         raise TypeError(f"algorithm must be a Search to be estimated, got {type(made.algorithm).__name__}.")
-    plan = Plan(**{name: value for name, value in made.options.items() if name in Plan.names()})
+    plan = made.algorithm.planned(made.options)
     plan = replace(plan, batch_size=min(plan.batch_size, len(made.data.train)))
     compared = made.data.train if made.data.validate is None else made.data.validate
     work = made.algorithm.workload(plan, len(compared))

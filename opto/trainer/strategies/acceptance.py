@@ -10,7 +10,16 @@ from opto.trainer.plan import Plan
 from opto.trainer.run import Run
 from opto.trainer.strategies.verdicts import regressed, settled
 
-__all__ = ["Acceptance", "Always", "OnValidation", "challenge", "drawn_places", "unregressed", "worse_when_pinned"]
+__all__ = [
+    "Acceptance",
+    "Always",
+    "Comparing",
+    "OnValidation",
+    "challenge",
+    "drawn_places",
+    "unregressed",
+    "worse_when_pinned",
+]
 
 
 class Acceptance(Protocol):
@@ -49,7 +58,25 @@ class Always:
         return 0, 0
 
 
-class OnValidation:
+class Comparing:
+    """An acceptance that compares candidates on validation examples, and has the initial values scored to begin with.
+
+    Attributes:
+        places: on how many in a step, drawn anew for each; None for all.
+    """
+
+    places: int | None = None
+
+    def begin(self, run: Run) -> None:
+        """Score the initial values, on as many examples as in a step."""
+        run.evaluate([run.best], drawn_places(run, self.places))
+
+    def counted(self, compared: int) -> int:
+        """On how many examples candidates are compared, of so many that there are."""
+        return compared if self.places is None else min(self.places, compared)
+
+
+class OnValidation(Comparing):
     """Accepts what is better than the best candidate on the validation examples.
 
     Args:
@@ -70,8 +97,7 @@ class OnValidation:
 
     def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
         """Those of a step, the least and the most; see `Search.workload`."""
-        places = compared if self.places is None else min(self.places, compared)
-        return 0, places * (plan.num_proposals if self.places is None else 1 + plan.num_proposals)
+        return 0, self.counted(compared) * (plan.num_proposals if self.places is None else 1 + plan.num_proposals)
 
 
 def challenge(

@@ -9,14 +9,15 @@ from itertools import islice
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.plan import Plan
 from opto.trainer.run import Run
-from opto.trainer.strategies.acceptance import drawn_places, unregressed
+from opto.trainer.strategies import checks
+from opto.trainer.strategies.acceptance import Comparing, drawn_places, unregressed
 from opto.trainer.strategies.parents import confidence_bounds
 from opto.trainer.strategies.verdicts import settled
 
 __all__ = ["Bandit", "Halving", "KeepBest"]
 
 
-class KeepBest:
+class KeepBest(Comparing):
     """Keeps the `k` best on validation examples: the acceptance of a beam, with `TopK(k)` for parents.
 
     Args:
@@ -27,13 +28,12 @@ class KeepBest:
     """
 
     def __init__(self, k: int, *, places: int | None = None, max_repeats: int = 1) -> None:
-        self.k, self.places, self.max_repeats = _count("k", k), places, _count("max_repeats", max_repeats)
+        self.k, self.places, self.max_repeats = checks.count("k", k), places, checks.count("max_repeats", max_repeats)
 
     def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
         """Those of a step, the least and the most; see `Search.workload`."""
-        places = compared if self.places is None else min(self.places, compared)
         old = 0 if self.places is None else self.k
-        return 0, places * (old + self.k * plan.num_proposals)
+        return 0, self.counted(compared) * (old + self.k * plan.num_proposals)
 
     def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:
         """Score the candidates and those kept so far on the same examples; the best `k` of all stay."""
@@ -53,7 +53,7 @@ class KeepBest:
             run.replace_best(ranked[0])
 
 
-class Halving:
+class Halving(Comparing):
     """Lets candidates compete with the best one: all on a few validation examples, the better half on twice as many...
 
     Successive halving (Jamieson and Talwalkar, arXiv 1502.07943). Only the last one left is evaluated on all examples
@@ -67,9 +67,8 @@ class Halving:
     """
 
     def __init__(self, first: int = 4, *, eta: int = 2, max_repeats: int = 1) -> None:
-        if _count("eta", eta) < 2:
-            raise ValueError(f"eta must be an int >= 2, got {eta!r}.")
-        self.first, self.eta, self.max_repeats = _count("first", first), eta, _count("max_repeats", max_repeats)
+        self.first, self.eta = checks.count("first", first), checks.count("eta", eta, 2)
+        self.max_repeats = checks.count("max_repeats", max_repeats)
 
     def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:
         """The examples of a round hold those of the round before."""
@@ -114,10 +113,9 @@ class Bandit:
     def __init__(
         self, *, first: int = 4, rounds: int = 4, batch: int = 4, exploration: float = 1.0, capacity: int = 8
     ) -> None:
-        self.first, self.rounds, self.batch = _count("first", first), _count("rounds", rounds), _count("batch", batch)
-        if isinstance(exploration, bool) or not isinstance(exploration, (int, float)) or not exploration >= 0:
-            raise ValueError(f"exploration must be a number >= 0, got {exploration!r}.")
-        self.exploration, self.capacity = float(exploration), _count("capacity", capacity)
+        self.first, self.rounds = checks.count("first", first), checks.count("rounds", rounds)
+        self.batch, self.capacity = checks.count("batch", batch), checks.count("capacity", capacity)
+        self.exploration = checks.not_negative("exploration", exploration)
         self._spent_in = (0, 0)  # the run and its step, so that it is not done twice
 
     def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
@@ -178,9 +176,3 @@ def _shared_order(seed: int, count: int) -> Sequence[int]:
 def _beats(run: Run, candidate: ModuleCandidate, places: Sequence[int], max_repeats: int) -> bool:
     run.evaluate([run.best], places)
     return settled(run, candidate, run.best, places, max_repeats).better
-
-
-def _count(name: str, number: int) -> int:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ValueError(f"{name} must be an int >= 1, got {number!r}.")
-    return number

@@ -9,6 +9,7 @@ from opto.optimizers.few_shot import FewShot
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.objectives import to_scalar_score
 from opto.trainer.run import Run
+from opto.trainer.strategies import checks
 
 __all__ = ["Demonstrations"]
 
@@ -27,9 +28,7 @@ class Demonstrations:
     """
 
     def __init__(self, sets: int = 4) -> None:
-        if isinstance(sets, bool) or not isinstance(sets, int) or sets < 1:
-            raise ValueError(f"sets must be an int >= 1, got {sets!r}.")
-        self.sets = sets
+        self.sets = checks.count("sets", sets)
 
     def propose(self, run: Run, parents: Sequence[ModuleCandidate], places: Sequence[int]) -> list[ModuleCandidate]:
         """So many candidates, made from the first parent; fewer where the pool holds too little that is new.

@@ -47,16 +47,12 @@ class Errors:
 
     Args:
         exploration: the part of the loader's examples that is taken whatever else is bad, unless they went well.
-        successes: how many examples of a batch are ones at which the parents are known to be good, so that what works
-            is in view while what does not is changed.
     """
 
-    def __init__(self, *, exploration: float = 0.25, successes: int = 0) -> None:
+    def __init__(self, *, exploration: float = 0.25) -> None:
         if not 0 <= exploration <= 1:
             raise ValueError(f"exploration must be a part, from 0 to 1, got {exploration!r}.")
-        if isinstance(successes, bool) or not isinstance(successes, int) or successes < 0:
-            raise ValueError(f"successes must be an int >= 0, got {successes!r}.")
-        self.exploration, self.successes = exploration, successes
+        self.exploration = exploration
 
     def pick(self, run: Run) -> list[int]:
         """At most `batch_size` different places, at least one; the loader advances by as many."""
@@ -67,9 +63,7 @@ class Errors:
         kept = [place for place in dict.fromkeys(regular) if run.random.random() < self.exploration]
         kept = [place for place in kept if known.get(place, -math.inf) < highest]
         lost = {place: highest - score for place, score in known.items() if place not in kept and score < highest}
-        chosen = kept + draw_by_weight(run, lost, max(0, size - len(kept) - self.successes))
-        good = [place for place, score in known.items() if score >= highest and place not in chosen]
-        chosen += run.random.sample(good, min(len(good), self.successes, size - len(chosen)))
+        chosen = kept + draw_by_weight(run, lost, size - len(kept))
         chosen += [place for place in dict.fromkeys(regular) if place not in known and place not in chosen]
         return chosen[:size] or list(dict.fromkeys(regular))
 

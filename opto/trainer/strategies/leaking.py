@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opto.runs import tell
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.run import Run
+from opto.trainer.strategies.composed import Composed
 from opto.trainer.strategies.screening import Screening
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Guarded"]
 
 
-class Guarded:
+class Guarded(Composed):
     """Looks for copied examples in each candidate, as `plan.on_leak` says, and leaves the rest to another screening.
 
     A parameter that holds a list may hold examples: demonstrations are such lists.
@@ -26,6 +26,7 @@ class Guarded:
     """
 
     def __init__(self, inner: Screening) -> None:
+        super().__init__(inner)
         self.inner = inner
         self._run: Run | None = None
         self._guard: LeakGuard | None = None
@@ -42,15 +43,6 @@ class Guarded:
             else:
                 clean.append(each)
         return self.inner.keep(run, clean)
-
-    def state_dict(self) -> dict[str, Any]:
-        """That of the other screening, if it has one."""
-        return self.inner.state_dict() if hasattr(self.inner, "state_dict") else {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`."""
-        if hasattr(self.inner, "load_state_dict"):
-            self.inner.load_state_dict(state)
 
     def _look(self, run: Run, candidate: ModuleCandidate) -> None:
         before = candidate.parents[0].update_dict if candidate.parents else {}

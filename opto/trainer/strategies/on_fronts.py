@@ -6,20 +6,29 @@ import math
 from collections.abc import Sequence
 
 from opto.trainer.candidates import ModuleCandidate
+from opto.trainer.evidence.comparing import compare
 from opto.trainer.objectives import to_scalar_score
 from opto.trainer.plan import Plan
 from opto.trainer.pool.fronts import KINDS, Fronts
 from opto.trainer.run import Run
-from opto.trainer.strategies.acceptance import worse_when_pinned
+from opto.trainer.score_tables import ScoreTable
+from opto.trainer.strategies import checks
+from opto.trainer.strategies.acceptance import Comparing, worse_when_pinned
 from opto.trainer.strategies.verdicts import regressed, settled
 
 __all__ = ["OnFronts"]
 
 _LEAST = 5
-"""On how many examples a candidate is compared, at least, before it is given up."""
+"""On how many examples candidates are compared, at least."""
+
+_PUT_OFF = "no worse than its parent"
+"""How the verdict begins on a candidate whose validation was put off."""
+
+_PATIENCE = 3
+"""After how many steps without a new accepted candidate the leading one is settled."""
 
 
-class OnFronts:
+class OnFronts(Comparing):
     """Accepts what beats its parent on the minibatch and is then best at something on the validation examples.
 
     GEPA's acceptance (arXiv 2507.19457, section 3), which pays less for what is not worth it:
@@ -27,8 +36,8 @@ class OnFronts:
     1. **Gate.** A candidate is run on the examples that its parent's feedback was about, and goes on if its sum of
        scores is higher than the parent's. A merged candidate is run on a few validation examples instead, at which its
        parents differ, and goes on if it is no worse than the better of them.
-    2. **Finalists.** Of several candidates of one parent only the first that pass, or the best on the minibatch, go on.
-    3. **Validation** in growing batches. A candidate that is best at none of the examples seen is rejected as soon as
+       Of several candidates of one parent only the first that passes goes on; those after it are not run.
+    2. **Validation** in growing batches. A candidate that is best at none of the examples seen is rejected as soon as
        it is clearly worse than the leading candidate, or cannot become the best any more. One that does not do worse
        than its parent is accepted after the first batch, and the rest is put off: it counts as what its parent is where
        it was not run. Most candidates are outdone by their own children before the rest would matter.
@@ -39,60 +48,26 @@ class OnFronts:
     confidence, or scores are bought again, only what was scored on all validation examples can take that place.
 
     Args:
-        gate: whether there is a gate.
-        finalists: how many candidates of one parent are validated, at most.
-        siblings: how they are found: "first" runs one candidate after the other on the minibatch until enough have
-            passed; "best" runs all side by side, which takes more evaluations and less time.
         first: the part of the validation examples that the first batch has, at least five; each further batch doubles
             what was seen. 1 pays for all at once.
         defer: whether the rest is put off, which is possible with fronts over examples.
-        lead: whether the candidate that leads is the best one before the rest is paid for.
-        patience: after how many steps without a new accepted candidate the leading one is settled.
-        giving_up: by how many standard errors a candidate must be worse to be given up; infinite to give up only what
-            cannot become the best whatever comes (which is known where `score_range` is).
-        subsample: on how many validation examples a merged candidate is checked.
         kind: what there is a front for, see `ParetoParents`.
         max_repeats: how often a candidate and the best one are evaluated on each example, at most, while it is
             undecided which is better.
     """
 
-    def __init__(  # noqa: PLR0913  # a choice for each part of it
-        self,
-        *,
-        gate: bool = True,
-        finalists: int = 1,
-        siblings: str = "first",
-        first: float = 0.1,
-        defer: bool = True,
-        lead: bool = True,
-        patience: int = 3,
-        giving_up: float = 2.0,
-        subsample: int = 5,
-        kind: str = "examples",
-        max_repeats: int = 1,
-    ) -> None:
+    def __init__(self, *, first: float = 0.1, defer: bool = True, kind: str = "examples", max_repeats: int = 1) -> None:
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}, got {kind!r}.")
         if not 0 < first <= 1:
             raise ValueError(f"first must be a part of the examples, above 0 and up to 1, got {first!r}.")
-        if not giving_up >= 0:
-            raise ValueError(f"giving_up must be a number >= 0, got {giving_up!r}.")
-        if siblings not in ("first", "best"):
-            raise ValueError(f"siblings must be 'first' or 'best', got {siblings!r}.")
-        counts = {"finalists": finalists, "subsample": subsample, "max_repeats": max_repeats, "patience": patience}
-        for name, count in counts.items():
-            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-                raise ValueError(f"{name} must be an int >= 1, got {count!r}.")
-        self.siblings = siblings
-        self.gate, self.finalists, self.first, self.giving_up = gate, finalists, first, giving_up
-        self.subsample, self.kind, self.max_repeats = subsample, kind, max_repeats
-        self.defer, self.patience = defer and kind == "examples", patience
-        self.lead = lead and self.defer and max_repeats == 1
+        self.first, self.kind, self.max_repeats = first, kind, checks.count("max_repeats", max_repeats)
+        self.defer = defer and kind == "examples"
 
     def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:
-        """Gate, finalists, validation."""
+        """Gate, then validation."""
         changed = [each for each in candidates if len(each.parents) < 2]
-        passed = self._through_gate(run, changed) if self.gate and run.minibatch else changed
+        passed = self._through_gate(run, changed) if run.minibatch else changed
         passed += [each for each in candidates if len(each.parents) > 1 and self._is_good_merge(run, each)]
         for each in passed:
             self._validate(run, each)
@@ -100,53 +75,31 @@ class OnFronts:
 
     def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
         """Those of a step, the least and the most; see `Search.workload`."""
-        gate = plan.batch_size * plan.num_proposals if self.gate else 0
-        return 0, gate + compared * min(self.finalists, plan.num_proposals)
+        return 0, plan.batch_size * plan.num_proposals + compared
 
     # ---- before anything is paid for on all examples
 
     def _through_gate(self, run: Run, candidates: Sequence[ModuleCandidate]) -> list[ModuleCandidate]:
-        """Those that beat their parent on the minibatch; the others are rejected."""
-        passed: list[ModuleCandidate] = []
-        families: dict[int, list[ModuleCandidate]] = {}
+        """The first of each parent that beats it on the minibatch; the others are rejected."""
+        passed: dict[int, ModuleCandidate] = {}
         for each in candidates:
-            families.setdefault(each.parents[0].number, []).append(each)
-        for siblings in families.values():
-            passed += self._first_ones(run, siblings) if self.siblings == "first" else self._best_ones(run, siblings)
-        return passed
-
-    def _first_ones(self, run: Run, siblings: Sequence[ModuleCandidate]) -> list[ModuleCandidate]:
-        """Run one after the other, until enough have passed."""
-        passed: list[ModuleCandidate] = []
-        for each in siblings:
-            if len(passed) == self.finalists:
-                run.archive.reject(
-                    each, f"not run, for candidate {passed[-1].number} of the same parent passed before it"
-                )
-            elif self._gain(run, [each])[0] > 0:
-                passed.append(each)
-        return passed
-
-    def _best_ones(self, run: Run, siblings: Sequence[ModuleCandidate]) -> list[ModuleCandidate]:
-        """Run side by side, the best taken."""
-        gains = self._gain(run, siblings)
-        ranked = sorted(zip(siblings, gains, strict=True), key=lambda pair: (-pair[1], pair[0].number))
-        passing = [each for each, gain in ranked if gain > 0]
-        for each in passing[self.finalists :]:
-            run.archive.reject(each, "another of the same parent was better on the minibatch")
-        return passing[: self.finalists]
+            parent = each.parents[0]
+            sibling = passed.get(parent.number)
+            if sibling is not None:
+                why = f"not run, for candidate {sibling.number} of the same parent passed before it"
+                run.archive.reject(each, why)
+            elif (gain := self._gain(run, each, parent)) > 0:
+                passed[parent.number] = each
+            else:
+                run.archive.reject(each, f"no better than candidate {parent.number} on the minibatch ({gain:+.4g})")
+        return list(passed.values())
 
     @staticmethod
-    def _gain(run: Run, siblings: Sequence[ModuleCandidate]) -> list[float]:
-        """By how much each is better than the parent on the minibatch; it is rejected where it is not."""
-        parent, places = siblings[0].parents[0], list(dict.fromkeys(run.minibatch))
-        run.evaluate([parent, *siblings], places, split="train")
-        before = _latest(run, parent, places)
-        gains = [_latest(run, each, places) - before for each in siblings]
-        for each, gain in zip(siblings, gains, strict=True):
-            if gain <= 0:
-                run.archive.reject(each, f"no better than candidate {parent.number} on the minibatch ({gain:+.4g})")
-        return gains
+    def _gain(run: Run, candidate: ModuleCandidate, parent: ModuleCandidate) -> float:
+        """By how much a candidate is better than its parent on the minibatch."""
+        places = list(dict.fromkeys(run.minibatch))
+        run.evaluate([parent, candidate], places, split="train")
+        return _latest(run, candidate, places) - _latest(run, parent, places)
 
     def _is_good_merge(self, run: Run, candidate: ModuleCandidate) -> bool:
         """Whether a merged candidate is no worse than its parents on examples at which they differ; else rejected."""
@@ -157,8 +110,8 @@ class OnFronts:
             [place for place in shared if tables[0].mean_at(place) > tables[1].mean_at(place)],
             [place for place in shared if tables[0].mean_at(place) < tables[1].mean_at(place)],
         ]
-        places = _alternating(for_each, self.subsample)
-        places += [place for place in shared if place not in places][: self.subsample - len(places)]
+        places = _alternating(for_each, _LEAST)
+        places += [place for place in shared if place not in places][: _LEAST - len(places)]
         if not places:
             return True
         run.evaluate([candidate], places)
@@ -184,9 +137,9 @@ class OnFronts:
             if not left:
                 break
             if self.defer and self._holds_up(run, candidate):
-                run.archive.accept(candidate, f"no worse than its parent on {len(table)} of {len(every)} examples")
+                run.archive.accept(candidate, f"{_PUT_OFF} on {len(table)} of {len(every)} examples")
                 return
-            why = self._hopeless(run, candidate, left)
+            why = self._hopeless(run, table, left)
             if why and not (self.kind != "objectives" and fronts.wins(candidate)):
                 run.archive.reject(candidate, why)
                 return
@@ -203,25 +156,17 @@ class OnFronts:
         pairs = [(table.mean_at(place), old) for place, old in zip(table, before, strict=True) if old is not None]
         return math.fsum(new for new, _ in pairs) >= math.fsum(old for _, old in pairs)
 
-    def _hopeless(self, run: Run, candidate: ModuleCandidate, left: int) -> str:
-        """Why a candidate will not become the best, by what was seen so far; "" where it may."""
-        mine, fronts = candidate.table(run.validation), self._fronts(run)
+    def _hopeless(self, run: Run, table: ScoreTable, left: int) -> str:
+        """Why a candidate with these scores will not become the best; "" where it may."""
+        fronts, seen, high = self._fronts(run), len(table), run.plan.highest
         best = fronts.estimate(run.best) if self._leads(run) else run.score(run.best)
-        seen = f"given up after {len(mine)} of {len(mine) + left} examples: "
-        high = run.plan.highest
-        if high is not None and (mine.mean() * len(mine) + high * left) / (len(mine) + left) < best:
-            return f"{seen}it cannot reach {best:.4g} any more"
+        given_up = f"given up after {seen} of {seen + left} examples"
+        if high is not None and (table.mean() * seen + high * left) / (seen + left) < best:
+            return f"{given_up}: it cannot reach {best:.4g} any more"
         leader = fronts.leader() or run.best
-        apart = [
-            mine.mean_at(place) - theirs for place in mine if (theirs := fronts.score_at(leader, place)) is not None
-        ]
-        if len(apart) < _LEAST or math.isinf(self.giving_up):
-            return ""
-        count, mean = len(apart), math.fsum(apart) / len(apart)
-        variance = math.fsum((each - mean) ** 2 for each in apart) / (count - 1)
-        # As if one difference more had been seen that is as large as the largest: few equal ones are no certainty.
-        error = math.sqrt((variance + max(map(abs, apart)) ** 2 / count) / count * left / (count + left))
-        return f"{seen}{mean:+.4g} against candidate {leader.number}" if mean < -self.giving_up * error else ""
+        known = {place: [score] for place in table if (score := fronts.score_at(leader, place)) is not None}
+        evidence = compare(known, table.numbers(known)) if len(known) >= _LEAST else None
+        return f"{given_up}: against candidate {leader.number} {evidence}" if evidence and evidence.worse else ""
 
     # ---- what was put off
 
@@ -236,7 +181,11 @@ class OnFronts:
             Whether anything was evaluated.
         """
         leader = self._fronts(run).leader()
-        if leader is None or not self._left(run, leader):
+        if leader is None:
+            return False
+        if not self._left(run, leader):
+            if leader.verdict.startswith(_PUT_OFF):  # and since then feedback has paid for the rest
+                self._crown(run, leader)
             return False
         if not (last or self._is_time(run, leader)):
             return False
@@ -262,7 +211,7 @@ class OnFronts:
         step = run.plan.batch_size * (1 + run.plan.num_proposals) + self._batch(len(run.validation_places()), 0)
         if remaining is not None and left <= remaining < left + step:
             return True
-        return run.counts.steps - run.archive.accepted[-1].step >= self.patience
+        return run.counts.steps - run.archive.accepted[-1].step >= _PATIENCE
 
     def _crown(self, run: Run, candidate: ModuleCandidate) -> None:
         """Let a candidate that was scored on all examples take the place of the best one, if it is better."""
@@ -280,7 +229,7 @@ class OnFronts:
             run.replace_best(candidate)
 
     def _leads(self, run: Run) -> bool:
-        return self.lead and run.plan.confidence == 0.5
+        return self.defer and self.max_repeats == 1 and run.plan.confidence == 0.5
 
     def _follow(self, run: Run) -> None:
         """Let the best candidate be the one that leads; the rest is paid at once where the run could end with it."""

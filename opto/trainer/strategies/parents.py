@@ -9,6 +9,7 @@ from typing import Protocol
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.pool.fronts import KINDS
 from opto.trainer.run import Run
+from opto.trainer.strategies import checks
 
 __all__ = [
     "UCB",
@@ -64,7 +65,7 @@ class TopK:
     """
 
     def __init__(self, k: int) -> None:
-        self.k = _positive("k", k)
+        self.k = checks.count("k", k)
 
     def pick(self, run: Run) -> list[ModuleCandidate]:
         """The best first; of equal ones the older."""
@@ -102,7 +103,7 @@ class UCB:
     """
 
     def __init__(self, k: int = 1, *, exploration: float = 1.0) -> None:
-        self.k, self.exploration = _positive("k", k), _not_negative("exploration", exploration)
+        self.k, self.exploration = checks.count("k", k), checks.not_negative("exploration", exploration)
 
     def pick(self, run: Run) -> list[ModuleCandidate]:
         """Those with the highest bounds first; of equal ones the older."""
@@ -125,7 +126,7 @@ class ParetoParents:
     def __init__(self, k: int = 1, *, kind: str = "examples") -> None:
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}, got {kind!r}.")
-        self.k, self.kind = _positive("k", k), kind
+        self.k, self.kind = checks.count("k", k), kind
 
     def pick(self, run: Run) -> list[ModuleCandidate]:
         """Drawn by their weights, without repetition; the best candidate where nothing was evaluated yet."""
@@ -169,15 +170,3 @@ def draw_by_weight(run: Run, weights: dict[int, float], count: int) -> list[int]
         drawn.append(found)
         del left[found]
     return drawn
-
-
-def _positive(name: str, number: int) -> int:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ValueError(f"{name} must be an int >= 1, got {number!r}.")
-    return number
-
-
-def _not_negative(name: str, number: float) -> float:
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not number >= 0:
-        raise ValueError(f"{name} must be a number >= 0, got {number!r}.")
-    return float(number)

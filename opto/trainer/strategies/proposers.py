@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from opto.optimizers.few_shot import FewShot
@@ -10,10 +10,15 @@ from opto.optimizers.updates import same_value
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.objectives import to_scalar_score
 from opto.trainer.run import Run, Sample
+from opto.trainer.strategies.composed import Composed
 from opto.trainer.strategies.demonstrations import Demonstrations
 from opto.trainer.strategies.parents import draw_by_weight
 
-__all__ = ["FirstOf", "Merge", "Mixed", "Proposer", "Reflection", "merged"]
+__all__ = ["FirstOf", "Merge", "Proposer", "Reflection", "merged"]
+
+
+_TRIES = 10
+"""How many pairs are drawn, at most, to find one that can be merged."""
 
 
 class Proposer(Protocol):
@@ -42,17 +47,17 @@ class Reflection:
     candidates instead (`Demonstrations`): the optimizer's own competition of sets expects that whatever it proposes is
     run next.
 
+    A parent that has the highest score on all of the examples is left as it is, where that is known (`score_range`).
+
     Args:
-        skip_perfect: whether a parent that has the highest score on all of the examples is left as it is, where the
-            highest score is known (`score_range`).
         modules: which parameters a step may change: "all", or one after the other in "round_robin" (GEPA's module
             selection, arXiv 2507.19457, section 3.2).
     """
 
-    def __init__(self, *, skip_perfect: bool = True, modules: str = "all") -> None:
+    def __init__(self, *, modules: str = "all") -> None:
         if modules not in ("all", "round_robin"):
             raise ValueError(f"modules must be 'all' or 'round_robin', got {modules!r}.")
-        self.skip_perfect, self.modules = skip_perfect, modules
+        self.modules = modules
 
     def propose(self, run: Run, parents: Sequence[ModuleCandidate], places: Sequence[int]) -> list[ModuleCandidate]:
         """`num_proposals` candidates for each parent; all parents side by side where the program can be copied."""
@@ -63,7 +68,7 @@ class Reflection:
         only = self._chosen(run)
         for start in range(0, len(parents), max(1, at_once)):
             samples = run.roll_out(parents[start : start + at_once], places)
-            faulty = [each for each in samples if not (self.skip_perfect and _is_perfect(run, each))]
+            faulty = [each for each in samples if not _is_perfect(run, each)]
             made += run.propose(faulty, run.plan.num_proposals, only=[only] * len(faulty))
         return made
 
@@ -79,27 +84,25 @@ class Merge:
     common: each parameter from the one that changed it, or from the better one where both did.
 
     GEPA's system-aware merge (arXiv 2507.19457, appendix). It is of use for programs with several parameters. Nothing
-    is run for it. `OnFronts` has merged candidates checked on a few validation examples before it pays for all.
+    is run for it. It is tried in steps after one in which a candidate was accepted: before that there is nothing new to
+    merge. `OnFronts` has merged candidates checked on a few validation examples before it pays for all.
 
     Args:
         most: how many are proposed in a run, at most; None for any number.
-        eager: whether it is tried in every step; otherwise only in steps after one in which a candidate was accepted,
-            for before that there is nothing new to merge.
-        tries: how many pairs are drawn, at most, to find one that can be merged.
     """
 
-    def __init__(self, *, most: int | None = 5, eager: bool = False, tries: int = 10) -> None:
-        self.most, self.eager, self.tries = most, eager, tries
+    def __init__(self, *, most: int | None = 5) -> None:
+        self.most = most
 
     def propose(self, run: Run, parents: Sequence[ModuleCandidate], places: Sequence[int]) -> list[ModuleCandidate]:
         """One candidate whose parents are the two, the better one first; none where no pair is found."""
         archive = run.archive
-        if not self.eager and archive.accepted[-1].step != run.counts.steps:
+        if archive.accepted[-1].step != run.counts.steps:
             return []
         if self.most is not None and archive.merges >= self.most:
             return []
         counts = archive.fronts(run.validation).counts()
-        for _ in range(self.tries if len(counts) > 1 else 0):
+        for _ in range(_TRIES if len(counts) > 1 else 0):
             drawn = draw_by_weight(run, {number: float(count) for number, count in counts.items()}, 2)
             better, other = sorted((archive[number] for number in drawn), key=lambda each: (-run.score(each), each))
             values = merged(better, other)
@@ -129,53 +132,12 @@ def merged(better: ModuleCandidate, other: ModuleCandidate) -> dict[Any, Any]:
     return taken if mine else {}
 
 
-class Mixed:
-    """Several proposers, one of them for each step.
-
-    Args:
-        *proposers: take turns.
-        weights: draw one by lot instead, each as likely as its weight says.
-
-    Raises:
-        ValueError: there is no proposer, or not one weight for each.
-    """
-
-    def __init__(self, *proposers: Proposer, weights: Sequence[float] | None = None) -> None:
-        if not proposers:
-            raise ValueError("proposers must hold at least one, got none.")
-        if weights is not None and (len(weights) != len(proposers) or min(weights) < 0 or not sum(weights) > 0):
-            raise ValueError(f"weights must be {len(proposers)} numbers >= 0, not all 0, got {weights!r}.")
-        self.proposers, self.weights = proposers, weights
-
-    def propose(self, run: Run, parents: Sequence[ModuleCandidate], places: Sequence[int]) -> list[ModuleCandidate]:
-        """What the one whose turn it is proposes."""
-        if self.weights is None:
-            chosen = self.proposers[run.counts.steps % len(self.proposers)]
-        else:
-            chosen = run.random.choices(self.proposers, self.weights)[0]
-        return chosen.propose(run, parents, places)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The states of those that have one."""
-        return {
-            str(place): each.state_dict() for place, each in enumerate(self.proposers) if hasattr(each, "state_dict")
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`."""
-        for place, kept in state.items():
-            self.proposers[int(place)].load_state_dict(kept)  # type: ignore[attr-defined]
-
-
-class FirstOf(Mixed):
+class FirstOf(Composed):
     """Several proposers; in each step the first that proposes something."""
-
-    def __init__(self, *proposers: Proposer) -> None:
-        super().__init__(*proposers)
 
     def propose(self, run: Run, parents: Sequence[ModuleCandidate], places: Sequence[int]) -> list[ModuleCandidate]:
         """What the first of them proposes that proposes anything."""
-        return next((made for each in self.proposers if (made := each.propose(run, parents, places))), [])
+        return next((made for each in self.parts if (made := each.propose(run, parents, places))), [])
 
 
 def _ancestors(candidate: ModuleCandidate) -> dict[int, ModuleCandidate]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Protocol
 
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.run import Run
 from opto.trainer.score_model import ScoreModel
+from opto.trainer.strategies import checks
+from opto.trainer.strategies.composed import Composed
 
 __all__ = ["Chain", "Distinct", "Everything", "Heuristic", "LearnedScreening", "Screening"]
 
@@ -52,32 +56,14 @@ class Distinct:
         return kept
 
 
-class Chain:
-    """Several screenings, one after the other.
-
-    Args:
-        *screenings: each sees what those before it kept.
-    """
-
-    def __init__(self, *screenings: Screening) -> None:
-        self.screenings = screenings
+class Chain(Composed):
+    """Several screenings, one after the other: each sees what those before it kept."""
 
     def keep(self, run: Run, candidates: list[ModuleCandidate]) -> list[ModuleCandidate]:
         """Those that all keep."""
-        for each in self.screenings:
+        for each in self.parts:
             candidates = each.keep(run, candidates) if candidates else []
         return candidates
-
-    def state_dict(self) -> dict[str, Any]:
-        """The states of those that have one."""
-        return {
-            str(place): each.state_dict() for place, each in enumerate(self.screenings) if hasattr(each, "state_dict")
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`."""
-        for place, kept in state.items():
-            self.screenings[int(place)].load_state_dict(kept)  # type: ignore[attr-defined]
 
 
 class Heuristic:
@@ -120,32 +106,27 @@ class LearnedScreening:
     regression on hashed n-grams of the values: it is fitted in milliseconds, anew for each step from what the archive
     holds, so there is no other state.
 
-    It is cautious. It does nothing before it has `least` scores to learn from; its error is measured by predicting each
-    of them from the others; and where that is not better than predicting their mean, it does nothing either. At least
-    one candidate of a step is kept.
+    It learns from every candidate that was run at all, also on a minibatch only: where it was not run, it is taken to
+    score what its parent does. It does nothing before there are `least` of them; its error is measured by predicting
+    each of them from the others; and where that is not better than predicting their mean, it does nothing either. At
+    least one candidate of a step is kept: it acts where `num_proposals` or the number of parents is above one.
 
     Args:
         threshold: the part of the highest score, above the lowest seen, that is to be reached.
         least: from how many evaluated candidates on it is active.
         most: how many evaluated candidates, the latest ones, it learns from.
-        examples: on how many validation examples a candidate must have been scored to be learned from; None for a
-            quarter of them.
     """
 
-    def __init__(
-        self, threshold: float = 0.8, *, least: int = 10, most: int = 300, examples: int | None = None
-    ) -> None:
+    def __init__(self, threshold: float = 0.9, *, least: int = 10, most: int = 300) -> None:
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be a part, from 0 to 1, got {threshold!r}.")
-        for name, count in (("least", least), ("most", most)):
-            if isinstance(count, bool) or not isinstance(count, int) or count < 4:
-                raise ValueError(f"{name} must be an int >= 4, got {count!r}.")
-        self.threshold, self.least, self.most, self.examples = threshold, least, most, examples
+        self.threshold = threshold
+        self.least, self.most = checks.count("least", least, 4), checks.count("most", most, 4)
 
     def keep(self, run: Run, candidates: list[ModuleCandidate]) -> list[ModuleCandidate]:
         """Those that may be good; all of them while the model knows too little."""
         model = self.model(run)
-        if model is None or not model.skilled or len(candidates) < 1:
+        if model is None or not model.skilled or not candidates:
             return candidates
         predicted = dict(zip(candidates, model.predict([_text(each) for each in candidates]), strict=True))
         needed = model.lowest + self.threshold * (model.highest - model.lowest) - model.error
@@ -160,11 +141,25 @@ class LearnedScreening:
 
     def model(self, run: Run) -> ScoreModel | None:
         """The model of this step; None while there are too few candidates to learn from."""
-        needed = max(1, len(run.validation_places()) // 4) if self.examples is None else self.examples
-        known = [each for each in run.archive if len(each.table(run.validation)) >= needed][-self.most :]
+        found = ((each, _estimate(run, each)) for each in reversed(run.archive))
+        known = list(islice(((each, score) for each, score in found if not math.isnan(score)), self.most))
         if len(known) < self.least:
             return None
-        return ScoreModel([_text(each) for each in known], [run.score(each) for each in known])
+        return ScoreModel([_text(each) for each, _ in known], [score for _, score in known])
+
+
+def _estimate(run: Run, candidate: ModuleCandidate) -> float:
+    """The mean of what a candidate scores, or its parent where it was not run; NaN where it was run nowhere."""
+    estimates = run.archive.fronts(run.validation)
+    if candidate.status == "accepted":
+        return estimates.estimate(candidate)
+    split = run.validation if candidate.table(run.validation) else "train"
+    table, scores = candidate.table(split), run.archive.fronts(split)
+    if not table or not candidate.parents:
+        return math.nan
+    parent = candidate.parents[0]
+    gains = [table.mean_at(place) - old for place in table if (old := scores.score_at(parent, place)) is not None]
+    return estimates.estimate(parent) + math.fsum(gains) / len(run.data.split(split))
 
 
 def _text(candidate: ModuleCandidate) -> dict[str, str]:

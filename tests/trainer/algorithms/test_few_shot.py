@@ -4,6 +4,7 @@ import pytest
 
 from opto.optimizers.few_shot import FewShot
 from opto.testing import SearchSuite
+from opto.testing.search_problem import Apprentice
 from opto.testing.search_suite import Silent, trained
 from opto.trainer.algorithms.beam import Beam
 from opto.trainer.algorithms.few_shot import FewShotSearch
@@ -64,7 +65,7 @@ def test_refuses_what_cannot_harvest():
     """It takes a FewShot without a score function of its own."""
     problem = Words()
     with pytest.raises(TypeError, match="optimizer must be a FewShot"):
-        FewShotSearch(problem.agent, None)
+        FewShotSearch(problem.agent, Apprentice(problem.agent.texts))
     scored = FewShot(problem.agent.texts, [{"word": each} for each in "abcd"], score=lambda values, items: 0.0)
     with pytest.raises(ValueError, match="without score="):
         FewShotSearch(problem.agent, scored)

@@ -1,9 +1,11 @@
 """GEPA as a whole."""
 
 import itertools
+import random
 
 import pytest
 
+import opto
 from opto.testing.search_problem import SearchProblem
 from opto.testing.search_suite import Silent, trained
 from opto.trainer.algorithms.beam import Beam, UCBSearch
@@ -48,6 +50,20 @@ def test_ends_with_the_leader_settled():
     assert outcome.score > outcome.start
     leader = outcome.archive.fronts("validate").leader()
     assert outcome.archive.fronts("validate").estimate(leader) <= outcome.score
+
+
+@pytest.mark.parametrize("budget", [123, 129, 132, 150])
+def test_evaluations_may_run_out_while_the_leader_is_settled(budget):
+    """Also where it takes repeated scores to settle it: the run ends with what it has."""
+    problem, draw = SearchProblem(seed=budget, validate=None), random.Random(budget)
+
+    def noisy(query, response, reference=None):
+        score, feedback = problem.guide(query, response)
+        return 0.9 * score + 0.1 * draw.random(), feedback
+
+    search = GEPA(problem.agent, problem.optimizer, 1, Silent(), max_repeats=2)
+    outcome = search.train(noisy, problem.train_dataset, max_evaluations=budget, confidence=0.9, score_range=(0, 1))
+    assert outcome.stopped == "all evaluations are used up"
 
 
 def test_fronts_over_objectives():
@@ -109,3 +125,20 @@ def test_no_step_takes_more_than_its_workload_says(make, proposals):
     work = search.workload(Plan(num_proposals=proposals), 20)
     assert after[0] == work.before
     assert max(later - before for before, later in itertools.pairwise(after)) <= work.evaluations[1]
+
+
+def test_its_options_are_taken_by_the_one_liner():
+    """Options of the acceptance go to the algorithm that `opto.train` makes; the plan's go to its `train`."""
+    problem = SearchProblem(seed=1)
+    outcome = opto.train(
+        model=problem.agent,
+        optimizer=problem.optimizer,
+        train_dataset=problem.train_dataset,
+        guide=problem.guide,
+        algorithm="GEPA",
+        logger=Silent(),
+        defer=False,
+        patience=2,
+        num_steps=1,
+    )
+    assert len(outcome.archive) == 3, "the initial values, and two proposals"

@@ -13,7 +13,7 @@ from opto.trainer.strategies.beams import Bandit, Halving, KeepBest
 from opto.trainer.strategies.examples import Errors, Minibatch
 from opto.trainer.strategies.on_fronts import OnFronts
 from opto.trainer.strategies.parents import UCB, Best, EpsilonGreedy, Latest, ParetoParents, TopK
-from opto.trainer.strategies.proposers import FirstOf, Merge, Mixed, Reflection
+from opto.trainer.strategies.proposers import FirstOf, Merge, Reflection
 from opto.trainer.strategies.screening import Chain, Distinct, Everything, Heuristic, LearnedScreening
 from opto.trainer.strategies.stopping import Epochs, Evaluations, Patience, Steps, Target
 
@@ -38,16 +38,14 @@ suites(
 )
 suites(
     ExampleSelectorSuite,
-    {"MinibatchExamples": Minibatch, "Errors": Errors, "ErrorsAndSuccesses": lambda: Errors(successes=1)},
+    {"MinibatchExamples": Minibatch, "Errors": Errors},
 )
 suites(
     ProposerSuite,
     {
         "Reflection": Reflection,
         "RoundRobin": lambda: Reflection(modules="round_robin"),
-        "Merge": lambda: FirstOf(Merge(eager=True), Reflection()),
-        "Cycle": lambda: Mixed(Reflection(), Reflection(modules="round_robin")),
-        "Weighted": lambda: Mixed(Reflection(), Reflection(modules="round_robin"), weights=[1, 2]),
+        "Merge": lambda: FirstOf(Merge(most=None), Reflection()),
     },
 )
 suites(
@@ -72,7 +70,7 @@ suites(
         "Bandit": Bandit,
         "OnFronts": OnFronts,
         "OnFrontsAtOnce": lambda: OnFronts(first=1.0),
-        "OnFrontsWithoutGate": lambda: OnFronts(gate=False, siblings="best"),
+        "OnFrontsOfObjectives": lambda: OnFronts(kind="both", defer=False),
     },
 )
 suites(

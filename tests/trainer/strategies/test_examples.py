@@ -58,16 +58,7 @@ def test_scores_of_ancestors_serve_as_a_guess():
     assert {tuple(each) for each in picks(run, Errors(exploration=0.0))} == {(6,)}
 
 
-def test_successes_are_kept_in_view():
-    """On request, some of the examples are ones that went well."""
-    run = run_of(places=10, score_range=(0, 1), batch_size=4)
-    run.parents = [candidate(run, 1, scores={place: float(place >= 5) for place in range(10)})]
-    assert all(sum(place >= 5 for place in each) == 1 for each in picks(run, Errors(exploration=0.0, successes=1)))
-
-
 def test_refuses_odd_options():
     """Options out of range are named."""
     with pytest.raises(ValueError, match="exploration must be a part"):
         Errors(exploration=2)
-    with pytest.raises(ValueError, match="successes must be an int"):
-        Errors(successes=-1)

@@ -1,13 +1,11 @@
 """How candidates are merged, mixed, and changed one parameter at a time."""
 
-import pytest
-
 from opto.testing import Scripted
 from opto.testing.search_problem import Apprentice, SearchProblem
 from opto.testing.search_suite import Silent, trained
 from opto.trainer.algorithms.minibatch import BasicSearch
 from opto.trainer.search import Search
-from opto.trainer.strategies.proposers import FirstOf, Merge, Mixed, Reflection, merged
+from opto.trainer.strategies.proposers import FirstOf, Merge, Reflection, merged
 from tests.trainer.searching import candidate, run_of
 
 
@@ -57,8 +55,8 @@ def test_round_robin_changes_one_parameter_after_the_other():
     assert len({tuple(values(each)) for each in outcome.archive}) > 3
 
 
-def test_mixed_takes_turns_or_draws():
-    """Proposers take turns, or are drawn by weight; FirstOf takes the first that has something."""
+def test_the_first_that_has_something_proposes():
+    """FirstOf asks one proposer after the other, until one has something."""
 
     class Says:
         def __init__(self, word):
@@ -68,16 +66,7 @@ def test_mixed_takes_turns_or_draws():
             return [self.word] if self.word else []
 
     run = run_of()
-    cycle = Mixed(Says("a"), Says("b"))
-    said = []
-    for run.counts.steps in range(4):
-        said += cycle.propose(run, [], [])
-    assert said == ["a", "b", "a", "b"]
-    drawn = [Mixed(Says("a"), Says("b"), weights=[1, 9]).propose(run, [], [])[0] for _ in range(200)]
-    assert 5 < drawn.count("a") < 50
     assert FirstOf(Says(""), Says("b")).propose(run, [], []) == ["b"]
-    with pytest.raises(ValueError, match="weights must be 2 numbers"):
-        Mixed(Says("a"), Says("b"), weights=[1])
 
 
 def test_perfect_parents_are_left_as_they_are():

@@ -5,6 +5,10 @@ import random
 import pytest
 
 from opto.testing import ScreeningSuite
+from opto.testing.search_problem import SearchProblem
+from opto.testing.search_suite import Silent, trained
+from opto.trainer.algorithms.gepa import GEPA
+from opto.trainer.algorithms.minibatch import BasicSearch
 from opto.trainer.score_model import ScoreModel
 from opto.trainer.strategies.screening import Chain, Distinct, Heuristic, LearnedScreening
 from tests.trainer.searching import candidate, run_of
@@ -68,18 +72,34 @@ def test_learned_screening_is_off_where_it_knows_no_better_than_chance():
 
 
 def test_learned_screening_waits_for_enough_to_learn_from():
-    """Too few candidates, or candidates that were scored on too few examples, are nothing to learn from."""
+    """Too few candidates are nothing to learn from."""
     run, draw = learned(0.9, 0.2, count=9)
     made = [candidate(run, text(draw, False))]
     assert LearnedScreening().keep(run, made) == made
-    run, draw = learned(0.9, 0.2, count=30)
-    assert LearnedScreening(examples=5).model(run) is None
+    assert LearnedScreening(least=11).model(run) is None, "candidates that were run nowhere teach nothing"
 
 
 def test_learned_screening_keeps_one_at_least():
     """Where all are predicted to be bad, the least bad one is run."""
     run, draw = learned(0.9, 0.2)
     assert len(LearnedScreening(1.0).keep(run, [candidate(run, text(draw, False)) for _ in range(5)])) == 1
+
+
+@pytest.mark.parametrize("kind", [BasicSearch, GEPA])
+def test_learned_screening_saves_evaluations_in_a_search(kind):
+    """In a real search with several proposals in a step it rejects candidates, and the target costs less."""
+    spent = []
+    for screening in (Distinct(), LearnedScreening()):
+        spent.append(0)
+        for seed in range(4):
+            problem = SearchProblem(seed=seed, skills=5, train=30, validate=60, clumsiness=0.7)
+            search = kind(problem.agent, problem.optimizer, 1, Silent(), screening=screening)
+            options = {"target_score": 0.95, "max_evaluations": 3000, "num_proposals": 4, "score_range": (0, 1)}
+            outcome = trained(search, problem, **options)
+            assert outcome.score >= 0.95
+            spent[-1] += outcome.evaluations
+    assert any(each.verdict.startswith("predicted to score") for each in outcome.archive)
+    assert spent[1] < spent[0]
 
 
 def test_error_is_that_of_predictions_of_what_was_left_out():
