@@ -7,8 +7,8 @@ Usage: python -m benchmarks.rollouts [--seconds 4] [--cluster]
 - A training run's own cost for each rollout, everything in it counted: choosing, proposing, judging, saving. In memory,
   and in a folder that is saved after each step and records every event.
 - Waiting: rollouts of 50 ms through 64 threads, beside a bare `ThreadPoolExecutor` of 64.
-- Computing, with `--cluster`: rollouts that keep a processor busy through Ray and Dask with two workers, beside a bare
-  `ProcessPoolExecutor` of two.
+- Computing, with `--cluster`: rollouts that keep a processor busy for 50 ms through Ray and Dask with two workers, beside
+  a bare `ProcessPoolExecutor` of two, and beside the same cluster with nothing but the function.
 
 Times differ between machines and with what else they do, so what counts are the ratios. The measurements of a ratio
 alternate, and the middle one of each is taken.
@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from benchmarks.common.silent import Silent
@@ -77,9 +78,9 @@ async def waits_async(x: int) -> int:
 
 
 def computes(x: int) -> int:
-    """What a program does that keeps a processor busy, for some 20 ms."""
+    """What a program does that keeps a processor busy, for some 50 ms."""
     total = 0
-    for number in range(400_000):
+    for number in range(800_000):
         total = (total * 31 + number * x) % 1_000_003
     return total
 
@@ -198,6 +199,12 @@ def ray_executor() -> Iterator[Executor]:
         ray.shutdown()
 
 
+def each_alone(executor: Executor, count: int) -> None:
+    """What an executor does without opto's engine: every call is submitted at once."""
+    for future in [executor.submit(computes, number) for number in range(count)]:
+        future.result()
+
+
 def computing(count: int) -> None:
     """Print how near Ray and Dask come to a bare pool of two processes, where rollouts compute."""
     print(f"\nRollouts that compute ({count} of them, 2 workers):")
@@ -214,8 +221,11 @@ def computing(count: int) -> None:
         ):
             with opened() as executor, Evaluator(executor=executor, workers=2) as evaluator:
                 evaluation(evaluator, computes, 4)()  # starts its workers
-                base, taken = middle(bare, evaluation(evaluator, computes, count))
-            print(f"  {name:36} {count / taken:7.0f} /s {base / taken:7.1%} of a bare process pool")
+                base, alone, taken = middle(
+                    bare, partial(each_alone, executor, count), evaluation(evaluator, computes, count)
+                )
+            for what, time_of in ((name, taken), (f"{name}, the function alone", alone)):
+                print(f"  {what:36} {count / time_of:7.0f} /s {base / time_of:7.1%} of a bare process pool")
 
 
 def main() -> None:

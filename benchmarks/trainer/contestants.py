@@ -96,10 +96,11 @@ def _screened() -> dict[str, Any]:
 
 CONTESTANTS: dict[str, Contestant] = {
     "GEPA": partial(trained, algorithm=GEPA),
-    "GEPA (learned screening)": partial(trained, algorithm=GEPA, made_with=_screened),
     "GEPA (no memory)": partial(trained, algorithm=GEPA, memory=0),
     "BasicSearch": partial(trained, algorithm=BasicSearch),
     "BasicSearch (no memory)": partial(trained, algorithm=BasicSearch, memory=0),
+    "BasicSearch (4 proposals)": partial(trained, algorithm=BasicSearch, num_proposals=4),
+    "BasicSearch (4, screened)": partial(trained, algorithm=BasicSearch, num_proposals=4, made_with=_screened),
     "UCBSearch": partial(trained, algorithm=UCBSearch),
     "Beam": partial(trained, algorithm=Beam),
     "Minibatch": partial(trained, algorithm=Minibatch),

@@ -44,8 +44,9 @@ EXPLAINED = """\
   best is its `run.best`, before each step and at the end. Its own count of evaluations is checked against those that
   there were. Equal values on an equal example are executed once for a score, and again for feedback; where scores are
   noisy, an algorithm that wants more samples gets other ones. A program that fails returns what failed, and the judge
-  says the same of it as to gepa. "learned screening" is GEPA with `LearnedScreening` (PROMST), which is active from ten
-  scored candidates on. "by hand" is the loop that one writes without an algorithm, with minibatches of 3.
+  says the same of it as to gepa. "4 proposals" has `num_proposals=4`, and "4, screened" a `LearnedScreening` (PROMST)
+  besides, which acts from ten candidates on. "by hand" is the loop that one writes without an algorithm, with
+  minibatches of 3.
 - Default sizes of the minibatch: 4 for opto's algorithms, but 1 for those of the family of `PrioritySearch`, 3 for
   gepa. `FewShotSearch` is not there, for no problem has demonstrations; `SequentialUpdate` does what `Minibatch` does.
 - gepa's rows are `gepa.optimize` of the package gepa in an environment of its own: with the same programs, examples,

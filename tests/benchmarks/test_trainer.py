@@ -326,7 +326,7 @@ def test_loop_by_hand() -> None:
     assert {**once, "seconds": 0} == {**twice, "seconds": 0}
 
 
-ALGORITHMS = ["GEPA", "GEPA (learned screening)", "BasicSearch", "UCBSearch", "Beam", "Minibatch"]
+ALGORITHMS = ["GEPA", "BasicSearch", "BasicSearch (4, screened)", "UCBSearch", "Beam", "Minibatch"]
 FAMILY = ["PrioritySearch", "SequentialSearch", "BeamSearch", "StreamingPrioritySearch", "ParetobasedPS", "POLCA"]
 
 
