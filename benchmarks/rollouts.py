@@ -7,8 +7,8 @@ Usage: python -m benchmarks.rollouts [--seconds 4] [--cluster]
 - A training run's own cost for each rollout, everything in it counted: choosing, proposing, judging, saving. In memory,
   and in a folder that is saved after each step and records every event.
 - Waiting: rollouts of 50 ms through 64 threads, beside a bare `ThreadPoolExecutor` of 64.
-- Computing, with `--cluster`: rollouts that keep a processor busy for 50 ms through Ray and Dask with two workers, beside
-  a bare `ProcessPoolExecutor` of two, and beside the same cluster with nothing but the function.
+- Computing, with `--cluster`: rollouts that keep a processor busy for 50 ms through Ray and Dask with two workers,
+  beside a bare `ProcessPoolExecutor` of two, and beside the same cluster with nothing but the function.
 
 Times differ between machines and with what else they do, so what counts are the ratios. The measurements of a ratio
 alternate, and the middle one of each is taken.
@@ -38,6 +38,8 @@ from opto.trainer.rollouts import Evaluator, Request
 WAITING = 0.05
 THREADS = 64
 ROUNDS = 3
+CLUSTER_ROUNDS = 9
+"""More than elsewhere: which processes get the processors differs from one round to the next."""
 
 
 def made_module() -> Module:
@@ -92,10 +94,10 @@ def seconds(call: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def middle(*calls: Callable[[], Any]) -> list[float]:
+def middle(*calls: Callable[[], Any], rounds: int = ROUNDS) -> list[float]:
     """The median time of each call; they take turns."""
-    rounds = [[seconds(call) for call in calls] for _ in range(ROUNDS)]
-    return [statistics.median(times) for times in zip(*rounds, strict=True)]
+    found = [[seconds(call) for call in calls] for _ in range(rounds)]
+    return [statistics.median(times) for times in zip(*found, strict=True)]
 
 
 def evaluation(evaluator: Evaluator, program: Any, count: int) -> Callable[[], Any]:
@@ -221,9 +223,8 @@ def computing(count: int) -> None:
         ):
             with opened() as executor, Evaluator(executor=executor, workers=2) as evaluator:
                 evaluation(evaluator, computes, 4)()  # starts its workers
-                base, alone, taken = middle(
-                    bare, partial(each_alone, executor, count), evaluation(evaluator, computes, count)
-                )
+                calls = bare, partial(each_alone, executor, count), evaluation(evaluator, computes, count)
+                base, alone, taken = middle(*calls, rounds=CLUSTER_ROUNDS)
             for what, time_of in ((name, taken), (f"{name}, the function alone", alone)):
                 print(f"  {what:36} {count / time_of:7.0f} /s {base / time_of:7.1%} of a bare process pool")
 
@@ -238,7 +239,7 @@ def main() -> None:
     training(max(5, int(arguments.seconds * 5)))
     waiting(max(THREADS, int(arguments.seconds * THREADS / WAITING / ROUNDS / 3)))
     if arguments.cluster:
-        computing(max(20, int(arguments.seconds * 20)))
+        computing(max(20, int(arguments.seconds * 10)))
 
 
 if __name__ == "__main__":
