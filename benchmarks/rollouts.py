@@ -7,8 +7,8 @@ Usage: python -m benchmarks.rollouts [--seconds 4] [--cluster]
 - A training run's own cost for each rollout, everything in it counted: choosing, proposing, judging, saving. In memory,
   and in a folder that is saved after each step and records every event.
 - Waiting: rollouts of 50 ms through 64 threads, beside a bare `ThreadPoolExecutor` of 64.
-- Computing, with `--cluster`: rollouts that keep a processor busy for 50 ms through Ray and Dask with two workers,
-  beside a bare `ProcessPoolExecutor` of two, and beside the same cluster with nothing but the function.
+- Computing, with `--cluster`: rollouts that keep a processor busy for 50 ms, and for 200 ms, through Ray and Dask with
+  two workers, beside a bare `ProcessPoolExecutor` of two, and beside the same cluster with nothing but the function.
 
 Times differ between machines and with what else they do, so what counts are the ratios. The measurements of a ratio
 alternate, and the middle one of each is taken.
@@ -38,7 +38,7 @@ from opto.trainer.rollouts import Evaluator, Request
 WAITING = 0.05
 THREADS = 64
 ROUNDS = 3
-CLUSTER_ROUNDS = 9
+CLUSTER_ROUNDS = 7
 """More than elsewhere: which processes get the processors differs from one round to the next."""
 
 
@@ -79,12 +79,17 @@ async def waits_async(x: int) -> int:
     return x
 
 
-def computes(x: int) -> int:
+def computes(x: int, turns: int = 800_000) -> int:
     """What a program does that keeps a processor busy, for some 50 ms."""
     total = 0
-    for number in range(800_000):
+    for number in range(turns):
         total = (total * 31 + number * x) % 1_000_003
     return total
+
+
+def computes_longer(x: int) -> int:
+    """The same for some 200 ms."""
+    return computes(x, 3_200_000)
 
 
 def seconds(call: Callable[[], Any]) -> float:
@@ -201,20 +206,20 @@ def ray_executor() -> Iterator[Executor]:
         ray.shutdown()
 
 
-def each_alone(executor: Executor, count: int) -> None:
+def each_alone(executor: Executor, program: Callable[[int], int], count: int) -> None:
     """What an executor does without opto's engine: every call is submitted at once."""
-    for future in [executor.submit(computes, number) for number in range(count)]:
+    for future in [executor.submit(program, number) for number in range(count)]:
         future.result()
 
 
-def computing(count: int) -> None:
+def computing(program: Callable[[int], int], milliseconds: int, count: int) -> None:
     """Print how near Ray and Dask come to a bare pool of two processes, where rollouts compute."""
-    print(f"\nRollouts that compute ({count} of them, 2 workers):")
+    print(f"\nRollouts that compute for {milliseconds} ms ({count} of them, 2 workers):")
     with process_pool(2) as pool:
-        list(pool.map(computes, range(4)))  # starts its processes
+        list(pool.map(program, range(4)))  # starts its processes
 
         def bare() -> None:
-            list(pool.map(computes, range(count)))
+            list(pool.map(program, range(count)))
 
         for name, opened in (
             ("processes", lambda: contextlib.nullcontext(pool)),
@@ -222,11 +227,11 @@ def computing(count: int) -> None:
             ("Ray", ray_executor),
         ):
             with opened() as executor, Evaluator(executor=executor, workers=2) as evaluator:
-                evaluation(evaluator, computes, 4)()  # starts its workers
-                calls = bare, partial(each_alone, executor, count), evaluation(evaluator, computes, count)
+                evaluation(evaluator, program, 4)()  # starts its workers
+                calls = bare, partial(each_alone, executor, program, count), evaluation(evaluator, program, count)
                 base, alone, taken = middle(*calls, rounds=CLUSTER_ROUNDS)
             for what, time_of in ((name, taken), (f"{name}, the function alone", alone)):
-                print(f"  {what:36} {count / time_of:7.0f} /s {base / time_of:7.1%} of a bare process pool")
+                print(f"  {what:36} {count / time_of:7.1f} /s {base / time_of:7.1%} of a bare process pool")
 
 
 def main() -> None:
@@ -239,7 +244,8 @@ def main() -> None:
     training(max(5, int(arguments.seconds * 5)))
     waiting(max(THREADS, int(arguments.seconds * THREADS / WAITING / ROUNDS / 3)))
     if arguments.cluster:
-        computing(max(20, int(arguments.seconds * 10)))
+        computing(computes, 50, max(20, int(arguments.seconds * 10)))
+        computing(computes_longer, 200, max(10, int(arguments.seconds * 3)))
 
 
 if __name__ == "__main__":
