@@ -51,7 +51,7 @@ def test_new_code_runs_behind_the_same_wall(walled: Subprocess) -> None:
 
 def test_a_limit_is_feedback(walled: Subprocess) -> None:
     """An endless loop becomes an exception node of the code."""
-    with Subprocess(seconds=0.2) as runner:
+    with Subprocess(seconds=0.2, cpu_seconds=30) as runner:
         act = bundle(trainable=True, runner=runner)(where)
         act.parameter._set("def where(x):\n    while True: pass")
         with pytest.raises(ExecutionError) as caught:

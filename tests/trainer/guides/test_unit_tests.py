@@ -148,21 +148,21 @@ def test_what_the_runner_lacks_is_no_score() -> None:
 @walls
 def test_a_test_that_hangs_fails_alone() -> None:
     """Behind walls: time is up for one test, and the others are run."""
-    with Subprocess(seconds=0.3) as runner:
+    with Subprocess(seconds=0.5, cpu_seconds=30) as runner:
         guide = UnitTests(["assert f(1) == 1", "assert f(2) == 2", "assert f(3) == 3"], runner=runner)
         code = "def f(n):\n    while n == 2: pass\n    return n"
         score, feedback = guide.get_feedback("q", code)
     assert score == pytest.approx(2 / 3)
-    assert "test_2 failed: The code took more than the 0.3 seconds" in feedback
+    assert "test_2 failed: The code took more than the 0.5 seconds" in feedback
 
 
 @walls
 def test_code_that_hangs_before_the_tests_scores_nothing() -> None:
     """Behind walls: the definition of the code has its time, too."""
-    with Subprocess(seconds=0.3) as runner:
+    with Subprocess(seconds=0.5, cpu_seconds=30) as runner:
         score, feedback = UnitTests(["assert x"], runner=runner).get_feedback("q", "x = 1\nwhile True: pass")
     assert score == 0.0
-    assert "more than the 0.3 seconds" in feedback
+    assert "more than the 0.5 seconds" in feedback
 
 
 @walls
