@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["checked_count"]
+__all__ = ["checked_count", "checked_not_negative"]
 
 
 def checked_count(argument: str, count: Any, *, least: int | None = 1) -> int:
@@ -19,3 +19,14 @@ def checked_count(argument: str, count: Any, *, least: int | None = 1) -> int:
     if least is not None and count < least:
         raise ValueError(f"{argument} must be >= {least}, got {count}.")
     return count
+
+
+def checked_not_negative(argument: str, number: Any) -> float:
+    """A number as given, as a float.
+
+    Raises:
+        ValueError: it is none, NaN or below 0.
+    """
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not number >= 0:
+        raise ValueError(f"{argument} must be a number >= 0, got {number!r}.")
+    return float(number)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import islice
 
+from opto.optimizers.options import checked_count, checked_not_negative
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.plan import Plan
 from opto.trainer.run import Run
-from opto.trainer.strategies import checks
 from opto.trainer.strategies.acceptance import Comparing, drawn_places, unregressed
 from opto.trainer.strategies.parents import confidence_bounds
 from opto.trainer.strategies.verdicts import settled
@@ -28,7 +28,7 @@ class KeepBest(Comparing):
     """
 
     def __init__(self, k: int, *, places: int | None = None, max_repeats: int = 1) -> None:
-        self.k, self.places, self.max_repeats = checks.count("k", k), places, checks.count("max_repeats", max_repeats)
+        self.k, self.places, self.max_repeats = checked_count("k", k), places, checked_count("max_repeats", max_repeats)
 
     def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:
         """Those of a step, the least and the most; see `Search.workload`."""
@@ -67,8 +67,8 @@ class Halving(Comparing):
     """
 
     def __init__(self, first: int = 4, *, eta: int = 2, max_repeats: int = 1) -> None:
-        self.first, self.eta = checks.count("first", first), checks.count("eta", eta, 2)
-        self.max_repeats = checks.count("max_repeats", max_repeats)
+        self.first, self.eta = checked_count("first", first), checked_count("eta", eta, least=2)
+        self.max_repeats = checked_count("max_repeats", max_repeats)
 
     def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:
         """The examples of a round hold those of the round before."""
@@ -113,9 +113,9 @@ class Bandit:
     def __init__(
         self, *, first: int = 4, rounds: int = 4, batch: int = 4, exploration: float = 1.0, capacity: int = 8
     ) -> None:
-        self.first, self.rounds = checks.count("first", first), checks.count("rounds", rounds)
-        self.batch, self.capacity = checks.count("batch", batch), checks.count("capacity", capacity)
-        self.exploration = checks.not_negative("exploration", exploration)
+        self.first, self.rounds = checked_count("first", first), checked_count("rounds", rounds)
+        self.batch, self.capacity = checked_count("batch", batch), checked_count("capacity", capacity)
+        self.exploration = checked_not_negative("exploration", exploration)
         self._spent_in = (0, 0)  # the run and its step, so that it is not done twice
 
     def evaluations(self, plan: Plan, compared: int) -> tuple[int, int]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from opto.optimizers.few_shot import FewShot
+from opto.optimizers.options import checked_count
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.objectives import to_scalar_score
 from opto.trainer.run import Run
-from opto.trainer.strategies import checks
 
 __all__ = ["Demonstrations"]
 
@@ -28,7 +28,7 @@ class Demonstrations:
     """
 
     def __init__(self, sets: int = 4) -> None:
-        self.sets = checks.count("sets", sets)
+        self.sets = checked_count("sets", sets)
 
     def propose(self, run: Run, parents: Sequence[ModuleCandidate], places: Sequence[int]) -> list[ModuleCandidate]:
         """So many candidates, made from the first parent; fewer where the pool holds too little that is new.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from opto.optimizers.options import checked_count
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.evidence.comparing import compare
 from opto.trainer.objectives import to_scalar_score
@@ -12,7 +13,6 @@ from opto.trainer.plan import Plan
 from opto.trainer.pool.fronts import KINDS, Fronts
 from opto.trainer.run import Run
 from opto.trainer.score_tables import ScoreTable
-from opto.trainer.strategies import checks
 from opto.trainer.strategies.acceptance import Comparing, worse_when_pinned
 from opto.trainer.strategies.verdicts import regressed, settled
 
@@ -61,7 +61,7 @@ class OnFronts(Comparing):
             raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}, got {kind!r}.")
         if not 0 < first <= 1:
             raise ValueError(f"first must be a part of the examples, above 0 and up to 1, got {first!r}.")
-        self.first, self.kind, self.max_repeats = first, kind, checks.count("max_repeats", max_repeats)
+        self.first, self.kind, self.max_repeats = first, kind, checked_count("max_repeats", max_repeats)
         self.defer = defer and kind == "examples"
 
     def judge(self, run: Run, candidates: list[ModuleCandidate]) -> None:

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
+from opto.optimizers.options import checked_count, checked_not_negative
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.pool.fronts import KINDS
 from opto.trainer.run import Run
-from opto.trainer.strategies import checks
 
 __all__ = [
     "UCB",
@@ -65,7 +65,7 @@ class TopK:
     """
 
     def __init__(self, k: int) -> None:
-        self.k = checks.count("k", k)
+        self.k = checked_count("k", k)
 
     def pick(self, run: Run) -> list[ModuleCandidate]:
         """The best first; of equal ones the older."""
@@ -103,7 +103,7 @@ class UCB:
     """
 
     def __init__(self, k: int = 1, *, exploration: float = 1.0) -> None:
-        self.k, self.exploration = checks.count("k", k), checks.not_negative("exploration", exploration)
+        self.k, self.exploration = checked_count("k", k), checked_not_negative("exploration", exploration)
 
     def pick(self, run: Run) -> list[ModuleCandidate]:
         """Those with the highest bounds first; of equal ones the older."""
@@ -126,7 +126,7 @@ class ParetoParents:
     def __init__(self, k: int = 1, *, kind: str = "examples") -> None:
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}, got {kind!r}.")
-        self.k, self.kind = checks.count("k", k), kind
+        self.k, self.kind = checked_count("k", k), kind
 
     def pick(self, run: Run) -> list[ModuleCandidate]:
         """Drawn by their weights, without repetition; the best candidate where nothing was evaluated yet."""

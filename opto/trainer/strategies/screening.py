@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, Protocol
 
+from opto.optimizers.options import checked_count
 from opto.trainer.candidates import ModuleCandidate
 from opto.trainer.run import Run
 from opto.trainer.score_model import ScoreModel
-from opto.trainer.strategies import checks
 from opto.trainer.strategies.composed import Composed
 
 __all__ = ["Chain", "Distinct", "Everything", "Heuristic", "LearnedScreening", "Screening"]
@@ -121,7 +121,7 @@ class LearnedScreening:
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be a part, from 0 to 1, got {threshold!r}.")
         self.threshold = threshold
-        self.least, self.most = checks.count("least", least, 4), checks.count("most", most, 4)
+        self.least, self.most = checked_count("least", least, least=4), checked_count("most", most, least=4)
 
     def keep(self, run: Run, candidates: list[ModuleCandidate]) -> list[ModuleCandidate]:
         """Those that may be good; all of them while the model knows too little."""

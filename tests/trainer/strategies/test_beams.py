@@ -51,8 +51,8 @@ def test_bandit_rejects_what_cannot_be_the_best():
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: KeepBest(0), "k must be an int >= 1"),
-        (lambda: Halving(eta=1), "eta must be an int >= 2"),
+        (lambda: KeepBest(0), "k must be >= 1"),
+        (lambda: Halving(eta=1), "eta must be >= 2"),
         (lambda: Bandit(exploration=-1), "exploration must be a number >= 0"),
     ],
 )

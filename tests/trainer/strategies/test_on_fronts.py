@@ -169,7 +169,7 @@ def test_pinned_examples_must_not_get_worse():
     ("options", "said"),
     [
         ({"first": 0}, "first must be a part"),
-        ({"max_repeats": 0}, "max_repeats must be an int"),
+        ({"max_repeats": 0}, "max_repeats must be >= 1"),
         ({"kind": "no"}, "kind must be one of"),
     ],
 )

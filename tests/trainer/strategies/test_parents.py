@@ -71,7 +71,7 @@ def test_epsilon_greedy():
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: TopK(0), "k must be an int >= 1"),
+        (lambda: TopK(0), "k must be >= 1"),
         (lambda: UCB(exploration=-1), "exploration must be a number >= 0"),
         (lambda: EpsilonGreedy(2), "epsilon must be a probability"),
         (lambda: ParetoParents(kind="no"), "kind must be one of"),

@@ -150,7 +150,7 @@ class TestCounting(ScreeningSuite):
     ("make", "said"),
     [
         (lambda: LearnedScreening(2), "threshold must be a part"),
-        (lambda: LearnedScreening(least=1), "least must be an int >= 4"),
+        (lambda: LearnedScreening(least=1), "least must be >= 4"),
         (lambda: Heuristic(len, keep=0), "keep must be an int >= 1"),
     ],
 )
